@@ -1,0 +1,1 @@
+"""A quality gate for machine perceptual quality."""

@@ -1,0 +1,123 @@
+"""The `mpq` command: what a gate consists of, and whether this machine can run it."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from mpq_checks import assets, doctor
+from mpq_checks.errors import MpqError
+from mpq_checks.profiles import NAMES, Profile, load_profile
+
+__all__ = ["main"]
+
+_OK = 0
+_PROBLEM = 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status is 0, 1 for a problem found, 2 for a wrong command line."""
+    parsed = _parser().parse_args(arguments)
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        status: int = parsed.command(parsed)
+    except MpqError as error:
+        Console(stderr=True, highlight=False).print(f"mpq: {error}", markup=False)
+        return _PROBLEM
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="mpq", description="Machine perceptual quality gate.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, command, description in (
+        ("list", _list, "print the cases of a profile"),
+        ("fetch", _fetch, "fetch the weights and data of a profile into the cache"),
+        ("doctor", _doctor, "check whether this machine can run a profile"),
+    ):
+        sub = commands.add_parser(name, help=description, description=description)
+        sub.set_defaults(command=command)
+        sub.add_argument(
+            "--mpq-profile",
+            default="mini",
+            metavar="NAME",
+            help=f"{', '.join(NAMES)}, or package.module:ATTRIBUTE (default: mini)",
+        )
+        if name == "list":
+            sub.add_argument("--json", action="store_true", help="print JSON, for programs")
+        if name == "fetch":
+            sub.add_argument(
+                "--verify", action="store_true", help="hash every file of the cache again"
+            )
+        if name == "doctor":
+            sub.add_argument(
+                "--mpq-baselines",
+                default="baselines",
+                metavar="DIR",
+                help="folder of the baselines (default: baselines)",
+            )
+    return parser
+
+
+def _list(parsed: argparse.Namespace) -> int:
+    profile = load_profile(parsed.mpq_profile)
+    console = Console(highlight=False, soft_wrap=True)
+    if parsed.json:
+        console.print(json.dumps(_listing(profile), indent=2), markup=False)
+        return _OK
+    for case in profile.cases:
+        metrics = ", ".join(metric.name for metric in case.metrics)
+        console.print(f"{case.id:34} {case.task.kind:22} {metrics}", markup=False)
+    return _OK
+
+
+def _listing(profile: Profile) -> dict[str, object]:
+    return {
+        "profile": profile.name,
+        "cases": [
+            {
+                "task": case.task.name,
+                "codec": case.codec.name,
+                "kind": case.task.kind,
+                "modality": case.task.modality,
+                "metrics": [metric.name for metric in case.metrics],
+                "margins": {
+                    metric.name: {
+                        "value": case.margins[metric.name].value,
+                        "relative": case.margins[metric.name].relative,
+                        "reason": case.margins[metric.name].reason,
+                    }
+                    for metric in case.metrics
+                },
+                "assets": list(case.assets()),
+            }
+            for case in profile.cases
+        ],
+    }
+
+
+def _fetch(parsed: argparse.Namespace) -> int:
+    names = load_profile(parsed.mpq_profile).assets()
+    missing = assets.missing(names)
+    with assets.RichProgress() as progress:
+        assets.fetch(missing, progress=progress)
+    console = Console(highlight=False, soft_wrap=True)
+    for name in names:
+        if parsed.verify:
+            assets.verify(name)
+        state = "fetched" if name in missing else "cached"
+        console.print(f"{name:30} {state:8} {assets.asset_path(name)}", markup=False)
+    return _OK
+
+
+def _doctor(parsed: argparse.Namespace) -> int:
+    profile = load_profile(parsed.mpq_profile)
+    console = Console(highlight=False, soft_wrap=True)
+    findings = doctor.examine(profile, Path(parsed.mpq_baselines))
+    for finding in findings:
+        mark = "ok     " if finding.ok else "PROBLEM"
+        console.print(f"{mark} {finding.what}: {finding.state}", markup=False)
+    return _OK if all(finding.ok for finding in findings) else _PROBLEM

@@ -1,0 +1,94 @@
+"""Can this machine run a profile? One finding per thing that a run needs."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mpq_checks import assets
+from mpq_checks.baselines import baseline_path, read_baseline, unused_files
+from mpq_checks.environment import available_cores, environment
+from mpq_checks.errors import MpqError
+from mpq_checks.profiles import Case, Profile
+
+__all__ = ["Finding", "examine"]
+
+_GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at.
+
+    Attributes:
+        what: the thing.
+        state: how it is; where it is not well, what to do.
+        ok: whether it is well.
+    """
+
+    what: str
+    state: str
+    ok: bool = True
+
+
+def examine(profile: Profile, baselines: Path) -> list[Finding]:
+    """Look at the machine, the libraries, the assets and the baselines."""
+    return [*_machine(), *_assets(profile), *_codecs(profile), *_baselines(profile, baselines)]
+
+
+def _machine() -> Iterator[Finding]:
+    import psutil
+
+    from mpq_checks.torch_stack import prepare
+
+    prepare()
+    yield Finding("environment", ", ".join(f"{k} {v}" for k, v in environment("cpu").items()))
+    memory = psutil.virtual_memory().available / _GIB
+    yield Finding("cores, memory", f"{available_cores()} cores, {memory:.1f} GiB free")
+
+
+def _assets(profile: Profile) -> Iterator[Finding]:
+    folder = assets.cache_dir()
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(existing).free / _GIB
+    yield Finding("asset cache", f"{folder}, {free:.1f} GiB free (MPQ_CACHE_DIR names another)")
+    manifest = assets.load_manifest()
+    for name in profile.assets():
+        licence = f"licence {manifest[name].licence}"
+        if not assets.is_cached(name):
+            yield Finding(f"asset {name}", f"not fetched yet; run `mpq fetch`; {licence}")
+            continue
+        try:
+            assets.verify(name)
+        except MpqError as error:
+            yield Finding(f"asset {name}", str(error), ok=False)
+        else:
+            yield Finding(f"asset {name}", f"intact; {licence}")
+
+
+def _codecs(profile: Profile) -> Iterator[Finding]:
+    for codec in dict.fromkeys(case.codec for case in profile.cases):
+        try:
+            identity = codec.identity()
+        except MpqError as error:
+            yield Finding(f"codec {codec.name}", str(error), ok=False)
+        else:
+            yield Finding(
+                f"codec {codec.name}", ", ".join(f"{k} {v}" for k, v in identity.items())
+            )
+
+
+def _baselines(profile: Profile, folder: Path) -> Iterator[Finding]:
+    for case in profile.cases:
+        yield _baseline(profile, folder, case)
+    for path in unused_files(folder, profile):
+        yield Finding(f"baseline {path}", "no case uses it; delete it", ok=False)
+
+
+def _baseline(profile: Profile, folder: Path, case: Case) -> Finding:
+    try:
+        stored = read_baseline(baseline_path(folder, profile.name, case))
+    except MpqError as error:
+        return Finding(f"baseline {case.id}", str(error), ok=False)
+    last = stored.history[-1].date if stored.history else "unknown date"
+    return Finding(f"baseline {case.id}", f"{len(stored.evidence.rows)} samples, accepted {last}")

@@ -1,0 +1,181 @@
+"""Run one case through the gate: measure, judge against the stored baseline, say what follows."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from mpq_checks.aggregate import aggregate
+from mpq_checks.baselines import Baseline, baseline_path, read_baseline
+from mpq_checks.errors import BaselineError, MpqError
+from mpq_checks.evidence import Evidence
+from mpq_checks.measure import Progress, measure, resolve_device
+from mpq_checks.outcome import Outcome
+from mpq_checks.profiles.base import Case, Profile
+from mpq_checks.verdict import Judgement, Verdict, judge, judge_new
+
+__all__ = ["GateSettings", "Update", "run_case"]
+
+Update: TypeAlias = Literal["none", "new", "all"]
+
+_STORED_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class GateSettings:
+    """What the user asked for.
+
+    Attributes:
+        profile: the cases.
+        baselines: folder of the baselines.
+        update: accept nothing, what has no baseline yet, or everything measured.
+        reason: why, recorded in the baseline's history.
+        num_samples: measure only the first so many samples of each case; None: all.
+        device: `auto`, `cpu` or `cuda`.
+    """
+
+    profile: Profile
+    baselines: Path
+    update: Update = "none"
+    reason: str | None = None
+    num_samples: int | None = None
+    device: str = "auto"
+
+
+def run_case(case: Case, settings: GateSettings, progress: Progress | None = None) -> Outcome:
+    """Measure and judge a case. Errors raised on purpose become a failed outcome."""
+    try:
+        evidence = measure(
+            case,
+            _sample_ids(case, settings.num_samples),
+            profile=settings.profile.name,
+            device=resolve_device(settings.device),
+            progress=progress,
+        )
+    except MpqError as error:
+        return _outcome(case, None, None, str(error))
+    try:
+        return _judge(case, evidence, settings)
+    except MpqError as error:
+        return _outcome(case, evidence, None, str(error))
+
+
+def _judge(case: Case, evidence: Evidence, settings: GateSettings) -> Outcome:
+    path = baseline_path(settings.baselines, settings.profile.name, case)
+    if not path.exists():
+        new = judge_new(case, evidence)
+        if settings.update == "none":
+            return _outcome(
+                case,
+                evidence,
+                new,
+                f"{path}: there is no baseline. If the case is new, accept it with "
+                "--mpq-update-new; if the file was lost or renamed, restore it.",
+            )
+        return _accepted(case, evidence, new)
+    try:
+        judgement = judge(case, evidence, _checked(read_baseline(path), path, case).evidence)
+    except BaselineError as error:
+        return _unusable(case, evidence, settings, str(error))
+    if settings.update != "all":
+        passed = judgement.verdict is not Verdict.REGRESSION
+        return _outcome(case, evidence, judgement, "" if passed else _summary(judgement))
+    if judgement.verdict is Verdict.REGRESSION and not settings.reason:
+        return _outcome(
+            case,
+            evidence,
+            judgement,
+            f"{_summary(judgement)}. Not accepted: a REGRESSION needs --mpq-reason 'why'.",
+        )
+    return _accepted(case, evidence, judgement)
+
+
+def _unusable(case: Case, evidence: Evidence, settings: GateSettings, why: str) -> Outcome:
+    new = judge_new(case, evidence)
+    if settings.update == "all" and settings.reason:
+        return _accepted(case, evidence, new)
+    return _outcome(
+        case,
+        evidence,
+        None,
+        f"{why}. Restore the file from version control, or replace it with "
+        "--mpq-update --mpq-reason 'why'.",
+    )
+
+
+def _accepted(case: Case, evidence: Evidence, judgement: Judgement) -> Outcome:
+    if not evidence.complete:
+        return _outcome(
+            case,
+            evidence,
+            judgement,
+            f"measured {len(evidence.rows)} of {evidence.num_samples_in_dataset} samples: a subset "
+            "is not accepted as a baseline. Update without --mpq-samples.",
+        )
+    return _outcome(case, evidence, judgement, "", accept=True)
+
+
+def _checked(baseline: Baseline, path: Path, case: Case) -> Baseline:
+    """Refuse a baseline of another case, or whose aggregates do not follow from its samples."""
+    stored = baseline.evidence
+    for name, found, expected in (
+        ("task", stored.task, case.task.name),
+        ("codec", stored.codec, case.codec.name),
+        ("modality", stored.modality, case.task.modality),
+    ):
+        if found != expected:
+            raise BaselineError(f"{path}: {name} is {found!r}, not {expected!r}")
+    try:
+        recomputed = aggregate(case, stored.rows)
+    except (MpqError, KeyError, TypeError, ValueError) as error:
+        raise BaselineError(
+            f"{path}: the samples do not give the metrics of this version of {case.task.kind} "
+            f"({type(error).__name__}: {error})"
+        ) from error
+    if recomputed.keys() != baseline.metrics.keys():
+        odd = ", ".join(sorted(recomputed.keys() ^ baseline.metrics.keys()))
+        raise BaselineError(f"{path}: metrics has missing or unknown entries: {odd}")
+    for name, value in recomputed.items():
+        if not math.isclose(value, baseline.metrics[name], rel_tol=_STORED_TOLERANCE, abs_tol=1e-9):
+            raise BaselineError(
+                f"{path}: metrics.{name} is {baseline.metrics[name]}, but the samples give {value}"
+            )
+    return baseline
+
+
+def _summary(judgement: Judgement) -> str:
+    worse = [metric for metric in judgement.metrics if metric.verdict is Verdict.REGRESSION]
+    parts = [
+        f"{metric.name} {metric.baseline:.{metric.decimals}f} -> "
+        f"{metric.value:.{metric.decimals}f} (margin {metric.margin:.2g})"
+        for metric in worse
+        if metric.baseline is not None
+    ]
+    return "; ".join(parts)
+
+
+def _outcome(
+    case: Case,
+    evidence: Evidence | None,
+    judgement: Judgement | None,
+    message: str,
+    *,
+    accept: bool = False,
+) -> Outcome:
+    return Outcome(
+        case_id=case.id,
+        task=case.task.name,
+        codec=case.codec.name,
+        kind=case.task.kind,
+        modality=case.task.modality,
+        passed=not message,
+        message=message,
+        judgement=None if judgement is None else judgement.to_json(),
+        evidence=None if evidence is None else evidence.to_json(),
+        accept=accept,
+    )
+
+
+def _sample_ids(case: Case, num_samples: int | None) -> Sequence[str] | None:
+    return None if num_samples is None else case.task.dataset.sample_ids()[:num_samples]

@@ -1,0 +1,63 @@
+"""What the models of each kind of task offer, once loaded."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from mpq_checks.signals import Audio, Image
+
+__all__ = [
+    "ImageClassifier",
+    "ImageSegmenter",
+    "Model",
+    "SourceSeparator",
+    "SpeechRecogniser",
+]
+
+PredictorT = TypeVar("PredictorT", covariant=True)
+
+
+class Model(Protocol[PredictorT]):
+    """A model as data: a frozen dataclass that says which weights, and loads them when asked."""
+
+    def identity(self) -> dict[str, str]:
+        """Architecture, weights' SHA-256, preprocessing, library and version."""
+
+    def assets(self) -> tuple[str, ...]:
+        """Names of the assets it needs."""
+
+    def load(self, device: str) -> PredictorT:
+        """Bring the weights into memory. Raises AssetError or ModelError."""
+
+
+class ImageClassifier(Protocol):
+    """Image in, class logits out."""
+
+    def logits(self, images: Sequence[Image]) -> npt.NDArray[np.float32]:
+        """Logits, images x classes."""
+
+
+class ImageSegmenter(Protocol):
+    """Image in, class index per pixel out."""
+
+    def segment(self, image: Image) -> npt.NDArray[np.uint8]:
+        """Class index per pixel, height x width of the image."""
+
+
+class SpeechRecogniser(Protocol):
+    """Speech in, text out."""
+
+    def transcribe(self, audio: Audio) -> str:
+        """Greedy transcript, as the model writes it."""
+
+    def reference_nll(self, audio: Audio, transcript: str) -> tuple[float, int]:
+        """Teacher-forced negative log-likelihood of the transcript: sum in nats, tokens."""
+
+
+class SourceSeparator(Protocol):
+    """Mixture in, sources out."""
+
+    def separate(self, mixture: Audio) -> Mapping[str, Audio]:
+        """One signal a source, each with the form of the mixture."""

@@ -1,0 +1,68 @@
+"""What came of one case in one run, as plain data on its way from a worker to the controller."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mpq_checks.evidence import Evidence
+from mpq_checks.verdict import Verdict
+
+__all__ = ["Outcome"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One case, judged.
+
+    Attributes:
+        case_id: `task/codec`.
+        task: name of the task.
+        codec: name of the codec.
+        kind: kind of the task.
+        modality: `image` or `audio`.
+        passed: whether the test passes.
+        message: why it does not, and the mend; else empty.
+        judgement: as `Judgement.to_json` gives it, or None when nothing was judged.
+        evidence: as `Evidence.to_json` gives it, or None when nothing was measured.
+        accept: whether the controller shall write this evidence as the new baseline.
+    """
+
+    case_id: str
+    task: str
+    codec: str
+    kind: str
+    modality: str
+    passed: bool
+    message: str = ""
+    judgement: Mapping[str, Any] | None = None
+    evidence: Mapping[str, Any] | None = None
+    accept: bool = False
+
+    @property
+    def verdict(self) -> Verdict:
+        """ERROR where the case could not be judged, or was judged and refused for another cause."""
+        if self.judgement is None:
+            return Verdict.ERROR
+        return Verdict(self.judgement["verdict"])
+
+    @property
+    def metrics(self) -> Mapping[str, Mapping[str, Any]]:
+        """Judged metrics by name; empty when nothing was judged."""
+        if self.judgement is None:
+            return {}
+        return {metric["name"]: metric for metric in self.judgement["metrics"]}
+
+    @property
+    def num_samples(self) -> int:
+        """Samples measured."""
+        return len(self.evidence["rows"]) if self.evidence is not None else 0
+
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        """Wall seconds by stage."""
+        return self.evidence["seconds"] if self.evidence is not None else {}
+
+    def read_evidence(self) -> Evidence:
+        """The evidence as an object; only where there is one."""
+        assert self.evidence is not None  # noqa: S101  (for the type checker)
+        return Evidence.from_json(self.evidence)

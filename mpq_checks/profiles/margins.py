@@ -1,0 +1,27 @@
+"""Default margins by metric: the drop that is accepted, and why. Explained in docs/margins.md."""
+
+from collections.abc import Mapping
+
+from mpq_checks.profiles.base import Margin
+
+__all__ = ["DEFAULT_MARGINS"]
+
+DEFAULT_MARGINS: Mapping[str, Margin] = {
+    "bits_per_pixel": Margin(0.02, "2% more bits", relative=True),
+    "bits_per_sample": Margin(0.02, "2% more bits", relative=True),
+    "psnr_db": Margin(0.1, "0.1 dB: an encoder change of this size is not seen by models"),
+    "lpips": Margin(0.005, "a fifth of what one JPEG quality step costs at quality 5"),
+    "cdpam": Margin(0.01, "a tenth of the distance between MP3 and Opus"),
+    "top1": Margin(0.015, "one flipped sample of 70, which other CPUs may flip"),
+    "nll": Margin(0.02, "0.02 nats: 2% less probability on the truth"),
+    "auc": Margin(0.01, "one point of ranking"),
+    "mean_iou": Margin(0.005, "half a point"),
+    "wra": Margin(0.008, "half a point, and four words of 567 that other CPUs may flip"),
+    "token_nll": Margin(0.02, "0.02 nats a token: 2% less probability on the words"),
+    "sdr_db": Margin(0.1, "0.1 dB"),
+    "vocals_sdr_db": Margin(0.1, "0.1 dB"),
+    "accompaniment_sdr_db": Margin(0.1, "0.1 dB"),
+    "global_sdr_db": Margin(0.1, "0.1 dB"),
+    "magnitude_sdr_db": Margin(0.1, "0.1 dB"),
+    "mixture_sdr_db": Margin(0.1, "0.1 dB"),
+}

@@ -1,0 +1,1 @@
+"""What people and programs read: failure texts, the end table, the results file."""

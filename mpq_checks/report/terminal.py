@@ -1,0 +1,68 @@
+"""The table at the end of a run."""
+
+from collections.abc import Sequence
+from typing import TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mpq_checks.outcome import Outcome
+from mpq_checks.report.numbers import now_and_before
+from mpq_checks.verdict import Verdict
+
+__all__ = ["print_table", "table"]
+
+_MAX_WIDTH = 100
+_STYLES = {
+    Verdict.PASS: "green",
+    Verdict.IMPROVED: "cyan",
+    Verdict.NEW: "yellow",
+    Verdict.REGRESSION: "bold red",
+    Verdict.ERROR: "bold red",
+}
+
+
+def print_table(outcomes: Sequence[Outcome], stream: TextIO, *, colour: bool) -> None:
+    """Write the table, at most 100 columns wide."""
+    console = Console(
+        file=stream,
+        width=_MAX_WIDTH,
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        highlight=False,
+    )
+    console.print(table(outcomes))
+
+
+def table(outcomes: Sequence[Outcome]) -> Table:
+    """One row a case: verdict, rate, PSNR, perceptual distance and main score, each with its own
+    baseline where it moved.
+    """
+    built = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("case", "verdict"):
+        built.add_column(heading, no_wrap=True)
+    for heading in ("bits per pixel|sample", "PSNR dB", "LPIPS|CDPAM", "score"):
+        built.add_column(heading, justify="right")
+    for outcome in outcomes:
+        built.add_row(outcome.case_id, _verdict(outcome), *_numbers(outcome))
+    return built
+
+
+def _verdict(outcome: Outcome) -> Text:
+    failed = not outcome.passed and outcome.verdict not in {Verdict.REGRESSION, Verdict.ERROR}
+    style = "bold red" if failed else _STYLES[outcome.verdict]
+    return Text(f"{outcome.verdict}{' (fails)' if failed else ''}", style=style)
+
+
+def _numbers(outcome: Outcome) -> list[str]:
+    metrics = list(outcome.metrics.values())
+    if not metrics:
+        return ["-"] * 4
+    rate, psnr, perceptual, score = metrics[:4]
+    return [
+        now_and_before(rate),
+        now_and_before(psnr),
+        now_and_before(perceptual),
+        f"{score['name']} {now_and_before(score)}",
+    ]

@@ -1,0 +1,1 @@
+"""One pytest session of the gate: options, items, workers, controller."""

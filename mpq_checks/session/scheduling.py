@@ -1,0 +1,29 @@
+"""How work is spread over pytest-xdist's workers."""
+
+import psutil
+from xdist.scheduler import LoadScopeScheduling
+
+from mpq_checks.environment import available_cores
+from mpq_checks.session.items import case_id_of
+
+__all__ = ["TaskScheduling", "num_workers"]
+
+_BYTES_PER_WORKER = 1.5e9
+
+
+class TaskScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist is untyped
+    """Keeps the cases of one task on one worker, so that its model is loaded once.
+
+    Tasks are handed out in the order of collection, long ones first; tests without a case go by
+    file.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        case_id = case_id_of(nodeid)
+        return nodeid.partition("::")[0] if case_id is None else case_id.partition("/")[0]
+
+
+def num_workers(num_tasks: int) -> int:
+    """Workers for `-n auto`: one a core, as many as memory holds and as there are tasks."""
+    by_memory = int(psutil.virtual_memory().available // _BYTES_PER_WORKER)
+    return max(1, min(available_cores(), by_memory, num_tasks))

@@ -1,0 +1,75 @@
+"""What a task is: a dataset, a model, and scores kept as sufficient statistics per sample."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
+
+from mpq_checks.datasets.base import Dataset, Sample
+from mpq_checks.metrics.base import Metric, PerceptualMetric
+from mpq_checks.signals import Modality, Signal
+
+__all__ = ["Evaluator", "Statistics", "Task"]
+
+Statistics: TypeAlias = dict[str, Any]
+"""Per sample, JSON values only: what `Task.aggregate` needs, and what a report shows."""
+
+
+class Evaluator(Protocol):
+    """A task with its model in memory."""
+
+    def evaluate(
+        self, signals: Sequence[Signal], samples: Sequence[Sample[Any]]
+    ) -> list[Statistics]:
+        """Predict from each signal and score it against the reference of its sample."""
+
+
+class Task(Protocol):
+    """A frozen dataclass, cheap to create; `aggregate` needs no model and no torch."""
+
+    def __hash__(self) -> int:
+        """Equal tasks share one model in memory."""
+
+    @property
+    def name(self) -> str:
+        """Name in test ids and file names: `imagenet-mini`."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of task, which names the suite: `image_classification`."""
+
+    @property
+    def modality(self) -> Modality:
+        """The kind of signal."""
+
+    @property
+    def dataset(self) -> Dataset[Any]:
+        """Where samples come from."""
+
+    @property
+    def perceptual(self) -> PerceptualMetric:
+        """LPIPS or CDPAM with its settings."""
+
+    @property
+    def scores(self) -> tuple[Metric, ...]:
+        """The task's scores, the main one first."""
+
+    @property
+    def cost(self) -> float:
+        """Rough core-seconds a case takes; only orders the work (long ones first)."""
+
+    def identity(self) -> dict[str, str]:
+        """The model's identity and every setting that the scores depend on."""
+
+    def assets(self) -> tuple[str, ...]:
+        """Names of the assets that dataset, model and metric need."""
+
+    def load(self, device: str) -> Evaluator:
+        """Bring the model into memory. Raises AssetError or ModelError."""
+
+    def aggregate(self, statistics: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+        """Exact value of each score over the given samples. Raises MetricError."""
+
+    def worse(self, baseline: Mapping[str, Any], candidate: Mapping[str, Any]) -> float:
+        """How much worse one sample got, for ranking the worst; above 0 is worse."""
+
+    def describe(self, statistics: Mapping[str, Any]) -> str:
+        """One sample's outcome in a few words: `class 281, true 285`."""

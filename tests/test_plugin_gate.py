@@ -1,0 +1,318 @@
+"""The gate as a user runs it: pytest in a process of its own, over the toy profile."""
+
+import json
+
+import pytest
+
+WORKERS = pytest.mark.parametrize("workers", [0, 2])
+
+
+@pytest.fixture
+def accepted(gate):
+    result = gate("--mpq-update-new")
+    result.assert_outcomes(passed=3)
+    return gate
+
+
+def results(pytester, name="results.json"):
+    return json.loads((pytester.path / name).read_text())
+
+
+@WORKERS
+def test_first_run_without_baselines_fails_with_the_mend(gate, pytester, workers):
+    result = gate(workers=workers)
+    result.assert_outcomes(failed=2, passed=1)
+    result.stdout.fnmatch_lines(["*toy/jpeg-q50: NEW.*there is no baseline*--mpq-update-new*"])
+    assert not (pytester.path / "baselines").exists()
+
+
+@WORKERS
+def test_accepting_then_running_again_is_green(gate, pytester, workers):
+    gate("--mpq-update-new", workers=workers).assert_outcomes(passed=3)
+    files = sorted(p.relative_to(pytester.path) for p in pytester.path.glob("baselines/**/*.json"))
+    assert [str(file) for file in files] == [
+        "baselines/toy/toy/jpeg-q50.json",
+        "baselines/toy/toy/none.json",
+    ]
+    result = gate(workers=workers)
+    result.assert_outcomes(passed=3)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*mpq toy*", "toy/none*PASS*", "toy/jpeg-q50*PASS*"])
+
+
+def test_verdicts_do_not_depend_on_workers_selection_or_order(accepted, pytester):
+    accepted("--mpq-json", "one.json", workers=0)
+    accepted("--mpq-json", "two.json", workers=2)
+    accepted("--mpq-json", "part.json", "-k", "jpeg", workers=0)
+    accepted("--mpq-json", "turned.json", change="profile = Profile('toy', profile.cases[::-1])")
+
+    def by_case(name):
+        return {
+            case["codec"]: (case["verdict"], case["metrics"])
+            for case in results(pytester, name)["cases"]
+        }
+
+    assert by_case("one.json") == by_case("two.json") == by_case("turned.json")
+    assert by_case("part.json") == {"jpeg-q50": by_case("one.json")["jpeg-q50"]}
+
+
+@WORKERS
+@pytest.mark.parametrize(
+    ("change", "link", "metric"),
+    [
+        ("profile = make_profile(RenamedJpeg(quality=3))", "encoded bytes", "psnr_db"),
+        ("profile = make_profile(SwappedJpeg(quality=50))", "decoded signal", "psnr_db"),
+        ("profile = make_profile(task=ToyTask(gain=0.01))", "model output", "nll"),
+    ],
+)
+def test_a_real_change_fails_the_right_test(accepted, pytester, workers, change, link, metric):
+    result = accepted("--mpq-json", "results.json", change=change, workers=workers)
+    assert result.ret == 1
+    case = {case["codec"]: case for case in results(pytester)["cases"]}["jpeg-q50"]
+    assert case["verdict"] == "REGRESSION"
+    assert case["first_moved"] == link
+    assert case["metrics"][metric]["verdict"] == "REGRESSION"
+    result.stdout.fnmatch_lines(
+        [
+            "*toy/jpeg-q50: REGRESSION.*",
+            f"first moved link: {link}",
+            "worst samples*",
+            "reproduce: pytest *jpeg-q50*",
+            "accept:    pytest *--mpq-update --mpq-reason*",
+        ]
+    )
+    if link != "model output":
+        result.assert_outcomes(failed=1, passed=2)
+
+
+def test_a_better_case_passes_and_says_that_the_baseline_is_stale(accepted):
+    result = accepted(change="profile = make_profile(task=ToyTask(gain=0.04))")
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["toy/jpeg-q50*IMPROVED*", "*the baseline is stale*"])
+
+
+def test_a_regression_is_accepted_only_with_a_reason(accepted, pytester):
+    path = pytester.path / "baselines/toy/toy/jpeg-q50.json"
+    before = path.read_bytes()
+    worse = "profile = make_profile(RenamedJpeg(quality=30))"
+    result = accepted("--mpq-update", change=worse)
+    result.assert_outcomes(failed=1, passed=2)
+    result.stdout.fnmatch_lines(["*Not accepted: a REGRESSION needs --mpq-reason*"])
+    assert path.read_bytes() == before
+
+    result = accepted("--mpq-update", "--mpq-reason", "smaller uploads", change=worse)
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["baseline *jpeg-q50.json: *psnr_db * -> *"])
+    stored = json.loads(path.read_text())
+    assert [entry["reason"] for entry in stored["history"]] == ["first baseline", "smaller uploads"]
+    assert "psnr_db" in stored["history"][1]["moved"]
+    accepted(change=worse).assert_outcomes(passed=3)
+
+
+def test_an_update_that_moves_nothing_writes_nothing(accepted, pytester):
+    path = pytester.path / "baselines/toy/toy/jpeg-q50.json"
+    before = (path.read_bytes(), path.stat().st_mtime_ns)
+    result = accepted("--mpq-update")
+    result.stdout.fnmatch_lines(["baseline *jpeg-q50.json: unchanged"])
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+
+
+def test_update_new_judges_what_has_a_baseline(accepted, pytester):
+    (pytester.path / "baselines/toy/toy/none.json").unlink()
+    result = accepted("--mpq-update-new", change="profile = make_profile(SwappedJpeg(quality=50))")
+    result.assert_outcomes(failed=1, passed=2)
+    assert (pytester.path / "baselines/toy/toy/none.json").exists()
+
+
+@WORKERS
+def test_a_case_that_cannot_run_fails_and_names_sample_and_stage(accepted, pytester, workers):
+    path = pytester.path / "baselines/toy/toy/jpeg-q50.json"
+    before = path.read_bytes()
+    result = accepted(
+        "--mpq-update",
+        "--mpq-json",
+        "results.json",
+        change="profile = make_profile(FailingJpeg(quality=50))",
+        workers=workers,
+    )
+    result.assert_outcomes(failed=1, passed=2)
+    result.stdout.fnmatch_lines(["*toy/jpeg-q50, sample square-3, decode: RuntimeError: *broke*"])
+    assert path.read_bytes() == before
+    assert [case["verdict"] for case in results(pytester)["cases"]] == ["PASS", "ERROR"]
+
+
+def test_a_killed_worker_fails_the_run_and_leaves_the_baselines(accepted, pytester):
+    folder = pytester.path / "baselines"
+    before = {path: path.read_bytes() for path in folder.rglob("*.json")}
+    killer = """
+import os, signal
+from dataclasses import dataclass
+@dataclass(frozen=True)
+class Killer(RenamedJpeg):
+    def decode(self, data):
+        os.kill(os.getpid(), signal.SIGKILL)
+profile = make_profile(Killer(quality=30))
+"""
+    arguments = ("--mpq-update", "--mpq-reason", "x", "--max-worker-restart", "0")
+    result = accepted(*arguments, "--mpq-json", "results.json", change=killer, workers=2)
+    assert result.ret != 0
+    assert {path: path.read_bytes() for path in folder.rglob("*.json")} == before
+    cases = {case["codec"]: case for case in results(pytester)["cases"]}
+    assert cases["jpeg-q50"]["verdict"] == "ERROR"
+    assert not cases["jpeg-q50"]["passed"]
+
+
+def test_a_subset_is_judged_but_never_accepted(accepted, pytester):
+    accepted("--mpq-samples", "3").assert_outcomes(passed=3)
+    before = (pytester.path / "baselines/toy/toy/none.json").read_bytes()
+    result = accepted("--mpq-update", "--mpq-samples", "3")
+    result.assert_outcomes(failed=2, passed=1)
+    result.stdout.fnmatch_lines(["*measured 3 of 8 samples: a subset is not accepted*"])
+    assert (pytester.path / "baselines/toy/toy/none.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda text: text[: len(text) // 2], "not a whole JSON file"),
+        (lambda text: text.replace("mpq-baseline/1", "mpq-baseline/7"), "schema is"),
+        (lambda text: text.replace('"psnr_db"', '"snr_db"', 1), "metrics has missing or unknown"),
+        (lambda text: text.replace('"square-7"', '"square-9"'), "the sample set changed"),
+        (lambda text: text.replace('"task": "toy"', '"task": "joy"'), "task is 'joy'"),
+    ],
+)
+def test_an_unusable_baseline_fails_with_the_mend(accepted, pytester, damage, message):
+    path = pytester.path / "baselines/toy/toy/jpeg-q50.json"
+    path.write_text(damage(path.read_text()))
+    result = accepted()
+    result.assert_outcomes(failed=1, passed=2)
+    result.stdout.fnmatch_lines([f"*{message}*Restore the file from version control*"])
+    accepted("--mpq-update").assert_outcomes(failed=1, passed=2)
+    accepted("--mpq-update", "--mpq-reason", "lost").assert_outcomes(passed=3)
+    accepted().assert_outcomes(passed=3)
+
+
+def test_a_hand_edited_aggregate_is_found(accepted, pytester):
+    path = pytester.path / "baselines/toy/toy/jpeg-q50.json"
+    data = json.loads(path.read_text())
+    path.write_text(path.read_text().replace(f'"nll": {data["metrics"]["nll"]}', '"nll": 0.9', 1))
+    accepted().stdout.fnmatch_lines(["*metrics.nll is 0.9, but the samples give*"])
+
+
+@WORKERS
+def test_an_unused_baseline_fails_a_test_of_its_own(accepted, pytester, workers):
+    (pytester.path / "baselines/toy/toy/jpeg-q20.json").write_text("{}")
+    result = accepted(workers=workers)
+    result.assert_outcomes(failed=1, passed=2)
+    result.stdout.fnmatch_lines(["*no case of profile toy uses these baselines*", "*jpeg-q20.json"])
+
+
+def test_changed_source_data_is_not_compared(accepted):
+    result = accepted(change="profile = make_profile(task=ToyTask(dataset=ToyDataset(salt=1)))")
+    result.assert_outcomes(failed=2, passed=1)
+    result.stdout.fnmatch_lines(["*the source data changed: sample 'square-0'*"])
+
+
+def test_a_test_that_checks_nothing_fails(accepted, pytester):
+    pytester.makepyfile(test_suite="def test_gate(mpq_case):\n    pass\n")
+    result = accepted()
+    result.assert_outcomes(failed=2, passed=1)
+    result.stdout.fnmatch_lines(["*never called mpq_case.check()*"])
+
+
+@WORKERS
+def test_junit_properties_survive(accepted, pytester, workers):
+    accepted("--junitxml", "junit.xml", workers=workers)
+    text = (pytester.path / "junit.xml").read_text()
+    assert '<property name="mpq_verdict" value="PASS"' in text
+    assert 'name="mpq_psnr_db"' in text
+    assert "sample_id" not in text
+
+
+def test_the_results_file_has_the_documented_keys(accepted, pytester):
+    accepted("--mpq-json", "results.json")
+    data = results(pytester)
+    assert data["schema"] == "mpq-results/1"
+    assert data["profile"] == "toy"
+    assert "pillow" in data["environment"]
+    none, jpeg = data["cases"]
+    assert none["metrics"]["psnr_db"]["value"] == "inf"
+    assert list(jpeg["metrics"]) == ["bits_per_pixel", "psnr_db", "lpips", "top1", "nll"]
+    assert {"task", "codec", "modality", "verdict", "n", "seconds", "metrics"} <= set(jpeg)
+    assert {
+        "value", "baseline", "drop", "interval", "margin", "smallest_detectable_drop", "verdict",
+    } <= set(jpeg["metrics"]["nll"])  # fmt: skip
+
+
+def test_a_results_file_that_cannot_be_written_fails_the_run(accepted, pytester):
+    (pytester.path / "file").write_text("")
+    result = accepted("--mpq-json", "file/results.json")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["ERROR: *"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--mpq-profile", "absent"], "*there is no profile 'absent'*"),
+        (["--mpq-profile", "no_such:profile"], "*there is no module 'no_such'*"),
+        (["--mpq-profile", "toy_gate:NUM_SAMPLES"], "*NUM_SAMPLES is int, not*Profile*"),
+        (["--mpq-update", "--mpq-update-new"], "*exclude each other*"),
+        (["--mpq-reason", "why"], "*--mpq-reason goes with --mpq-update*"),
+        (["--mpq-update", "--mpq-reason", " "], "*--mpq-reason is empty*"),
+        (["--mpq-samples", "0"], "*--mpq-samples*"),
+        (["--mpq-device", "tpu"], "*--mpq-device*"),
+    ],
+)
+def test_wrong_options_are_told_at_once(gate, arguments, message):
+    result = gate(*arguments)
+    assert result.ret == 4
+    result.stderr.fnmatch_lines([message])
+
+
+def test_cuda_that_is_not_there_fails_the_cases(accepted, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    result = accepted("--mpq-device", "cuda")
+    result.assert_outcomes(failed=2, passed=1)
+    result.stdout.fnmatch_lines(["*torch finds no CUDA device*"])
+
+
+def test_markers_narrow_the_cases(accepted, pytester):
+    pytester.makepyfile(
+        test_suite="""
+        import pytest
+
+        @pytest.mark.mpq(kind="image_classification", codec="none")
+        def test_gate(mpq_case):
+            mpq_case.check()
+
+        @pytest.mark.mpq(kind="segmentation")
+        def test_other(mpq_case):
+            mpq_case.check()
+        """
+    )
+    result = accepted("-v")
+    result.assert_outcomes(passed=2, deselected=1)
+    result.stdout.fnmatch_lines(["*test_gate[[]toy/none[]]*PASSED*"])
+
+
+def test_other_suites_are_left_alone(pytester):
+    pytester.makepyfile("def test_plain():\n    pass\n")
+    pytester.makeini("[pytest]\n")
+    result = pytester.runpytest_subprocess("-n", "2")
+    result.assert_outcomes(passed=1)
+    result.stdout.no_fnmatch_line("*= mpq*")
+
+
+def test_collection_imports_no_torch(gate, pytester):
+    gate("--collect-only", "-q")
+    pytester.makeconftest(
+        """
+        import sys
+        def pytest_collection_finish():
+            heavy = {"torch", "transformers", "lpips", "scipy", "torchvision"} & set(sys.modules)
+            assert not heavy, heavy
+        """
+    )
+    result = gate("--collect-only", "-q")
+    assert result.ret == 0
