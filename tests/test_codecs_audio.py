@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from mpq_checks.assets import asset_path
 from mpq_checks.codecs import Codec, Mp3, NoCodec, Opus
 from mpq_checks.codecs import ffmpeg as ffmpeg_module
+from mpq_checks.codecs.resampling import fit_length, resample
 from mpq_checks.codecs.stream import pack, unpack
 from mpq_checks.datasets.files import read_audio
 from mpq_checks.errors import CodecError, CodecSettingError, DecodingError, SignalError
@@ -399,6 +400,24 @@ def test_the_header_is_small() -> None:
 @settings(max_examples=100, deadline=None)
 def test_headers_hold_any_integers(integers: list[int], payload: bytes) -> None:
     assert unpack(b"xx", len(integers), pack(b"xx", integers, payload), "") == (integers, payload)
+
+
+def test_lengths_are_mended_at_the_end() -> None:
+    samples = np.array([[1, 2, 3]], np.float32)
+    assert fit_length(samples, 5).tolist() == [[1, 2, 3, 0, 0]]
+    assert fit_length(samples, 2).tolist() == [[1, 2]]
+
+
+@pytest.mark.parametrize(("rate", "other"), [(16_000, 48_000), (44_100, 24_000)])
+def test_resampling_keeps_a_tone(rate: int, other: int) -> None:
+    time = np.arange(rate) / rate
+    tone = np.sin(2 * np.pi * 440 * time).astype(np.float32)[None]
+    expected = np.sin(2 * np.pi * 440 * np.arange(other) / other)
+    found = resample(tone, rate, other)[0]
+    inner = slice(other // 10, -other // 10)
+    assert len(found) == other
+    assert np.abs(found - expected)[inner].max() < 1e-3
+    assert resample(tone, rate, rate) is tone
 
 
 @pytest.mark.parametrize("codec", LOSSY, ids=by_name)

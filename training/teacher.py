@@ -20,10 +20,11 @@ from views import Geometry, draw_geometry, warp
 from mpq_checks.assets import asset_path
 from mpq_checks.torch_stack import prepare
 
-__all__ = ["Bank", "make_bank"]
+__all__ = ["MIDDLE_CHANNELS", "NUM_PRINCIPAL", "Bank", "make_bank"]
 
-MIDDLE_BLOCK = 13  # 96 channels at a stride of 16
-NUM_PRINCIPAL = 128  # of the 1,280 last channels, at a stride of 32
+MIDDLE_BLOCK = 13
+MIDDLE_CHANNELS = 96  # at a stride of 16
+NUM_PRINCIPAL = 128  # components of the 1,280 last channels, at a stride of 32; the largest last
 IMAGENET_MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 IMAGENET_STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
 

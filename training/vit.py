@@ -11,9 +11,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from export import export
+from initial import start_from_patches
 from loop import Recipe, fit
 from samples import Labelled
-from teacher import make_bank
+from teacher import MIDDLE_CHANNELS, make_bank
 from torch import Tensor, nn
 from views import Geometry, read_grey, relight
 
@@ -25,6 +26,13 @@ RUNS = Path(__file__).resolve().parent / "runs"
 
 ALL_PATCHES_FROM = 0.75
 """The part of the training after which no patch is left out."""
+
+NUM_DEEP = 32
+"""How many of the teacher's deep components each patch learns: the largest."""
+
+# The squared errors are means over many values; without weight, the labels drown them.
+PATCH_WEIGHT = 4.0
+WHOLE_WEIGHT = 2.0
 
 logger = logging.getLogger("training.vit")
 
@@ -93,8 +101,15 @@ def train_vit(training: ViTTraining, learned: Labelled, watched: Labelled) -> No
     )
     labels = torch.tensor([label for _, label in learned])[bank.sources]
     model = training.network()
-    translate = nn.Linear(model.config.hidden_size, bank.targets.shape[1])
-    trained = nn.ModuleDict({"model": model, "translate": translate})
+    start_from_patches(model, bank.views)
+    width, whole = model.config.hidden_size, whole_image_targets(bank.targets)
+    trained = nn.ModuleDict(
+        {
+            "model": model,
+            "translate": nn.Linear(width, MIDDLE_CHANNELS + NUM_DEEP),
+            "translate_whole": nn.Linear(width, whole.shape[1]),
+        }
+    )
 
     def step(indices: Tensor, progress: float, generator: torch.Generator) -> Tensor:
         # Each epoch takes one view of each image.
@@ -110,8 +125,8 @@ def train_vit(training: ViTTraining, learned: Labelled, watched: Labelled) -> No
             pixels, targets = pixels.flip(-1), targets.flip(-1)
         if training.geometry.flip and rng.random() < 0.5:
             pixels, targets = pixels.flip(-2), targets.flip(-2)
-        keep = draw_patches(training, progress, generator)
-        return loss(trained, pixels, labels[rows], targets, keep, progress)
+        seen = Seen(targets, whole[rows], draw_patches(training, progress, generator))
+        return loss(trained, pixels, labels[rows], seen, progress)
 
     held_out = torch.from_numpy(np.stack([np.asarray(read_grey(path)) for path, _ in watched]))
     truth = [label for _, label in watched]
@@ -140,30 +155,47 @@ def draw_patches(training: ViTTraining, progress: float, generator: torch.Genera
     return torch.randperm(number, generator=generator)[:kept].sort().values
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What the teacher sees in a batch, and which patches the student may look at."""
+
+    patches: Tensor
+    whole: Tensor
+    keep: Tensor
+
+
+def whole_image_targets(targets: np.ndarray) -> Tensor:
+    """The teacher's deep features averaged over each view, with mean 0 and variance 1."""
+    means = torch.from_numpy(
+        np.stack([view[MIDDLE_CHANNELS:].astype(np.float32).mean((1, 2)) for view in targets])
+    )
+    return (means - means.mean(0)) / means.std(0)
+
+
 def loss(
-    trained: nn.ModuleDict,
-    pixels: Tensor,
-    labels: Tensor,
-    targets: Tensor,
-    keep: Tensor,
-    progress: float,
+    trained: nn.ModuleDict, pixels: Tensor, labels: Tensor, seen: Seen, progress: float
 ) -> Tensor:
-    """Cross-entropy of the labels plus the squared error of the teacher's features.
+    """Cross-entropy of the labels plus the squared errors of the teacher's features.
 
     The teacher's share stays whole for half of the time and then fades.
     """
     share = min(1.0, 2.0 * (1.0 - progress))
     model = trained["model"]
-    with_class_token = torch.cat([torch.zeros(1, dtype=torch.long), keep + 1])
+    with_class_token = torch.cat([torch.zeros(1, dtype=torch.long), seen.keep + 1])
     hook = model.vit.embeddings.register_forward_hook(
         lambda _module, _inputs, tokens: tokens.index_select(1, with_class_token)
     )
     with hook, torch.autocast("cpu", torch.bfloat16):
         tokens = model.vit(normalise(pixels)).last_hidden_state
         logits = model.classifier(tokens[:, 0])
-        seen = trained["translate"](tokens[:, 1:])
-    targets = targets.flatten(2)[:, :, keep].transpose(1, 2).float()
-    return F.cross_entropy(logits.float(), labels) + share * F.mse_loss(seen.float(), targets)
+        patches = trained["translate"](tokens[:, 1:])
+        whole = trained["translate_whole"](tokens[:, 0])
+    maps = torch.cat([seen.patches[:, :MIDDLE_CHANNELS], seen.patches[:, -NUM_DEEP:]], 1)
+    targets = maps.flatten(2)[:, :, seen.keep].transpose(1, 2).float()
+    of_patches = F.mse_loss(patches.float(), targets)
+    of_whole = F.mse_loss(whole.float(), seen.whole)
+    taught = PATCH_WEIGHT * of_patches + WHOLE_WEIGHT * of_whole
+    return F.cross_entropy(logits.float(), labels) + share * taught
 
 
 def normalise(grey: Tensor) -> Tensor:

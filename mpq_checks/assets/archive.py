@@ -1,5 +1,7 @@
 """Taking declared members out of zip and tar archives, trusting nothing the archive says."""
 
+import errno
+import gzip
 import lzma
 import stat
 import tarfile
@@ -15,7 +17,19 @@ from mpq_checks.errors import AssetCorruptError
 __all__ = ["extract"]
 
 _CHUNK = 1 << 20
-_BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError)
+# What the readers raise for damage; RuntimeError is an encrypted member, NotImplementedError an
+# unknown compression, ValueError an impossible offset or name.
+_BROKEN = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    gzip.BadGzipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)
 _MAX_MEMBERS = 100_000
 _MAX_UNPACKED_BYTES = 4 << 30
 """How far a compressed tar is read in search of members."""
@@ -39,8 +53,10 @@ def extract(
     """
     try:
         return _extract(archive, destination, target, max_bytes)
-    # RuntimeError: an encrypted member; NotImplementedError: an unknown compression.
-    except (*_BROKEN, RuntimeError, NotImplementedError) as exc:
+    except (*_BROKEN, OSError) as exc:
+        # A plain OSError is of the destination, but for seeking to where there is nothing.
+        if not isinstance(exc, _BROKEN) and exc.errno != errno.EINVAL:
+            raise
         raise AssetCorruptError(f"{archive.name} is not a whole zip or tar archive: {exc}") from exc
 
 

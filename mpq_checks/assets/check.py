@@ -1,7 +1,6 @@
 """Whether an asset is here, and whether it still is what the manifest pins."""
 
 import hashlib
-import importlib.metadata
 from pathlib import Path
 
 from mpq_checks.assets.listing import file_sha256, folder_listing, listing_sizes
@@ -95,9 +94,11 @@ def _corrupt(asset: Asset, path: Path, found: str) -> AssetCorruptError:
 
 
 def _installed_file(source: InstalledSource) -> Path | None:
+    from importlib.metadata import PackageNotFoundError, distribution
+
     try:
-        path = importlib.metadata.distribution(source.distribution).locate_file(source.member)
-    except importlib.metadata.PackageNotFoundError:
+        path = distribution(source.distribution).locate_file(source.member)
+    except PackageNotFoundError:
         return None
     found = Path(str(path))
     return found if found.is_file() else None

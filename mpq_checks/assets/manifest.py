@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from mpq_checks.errors import AssetError
@@ -112,8 +112,11 @@ def load_manifest() -> Manifest:
     Raises:
         AssetError: the manifest does not have its form.
     """
-    text = resources.files("mpq_checks.assets").joinpath("manifest.toml").read_text("utf-8")
-    return parse_manifest(text)
+    path = Path(__file__).with_name("manifest.toml")
+    try:
+        return parse_manifest(path.read_text("utf-8"))
+    except OSError as exc:
+        raise AssetError(f"{path} cannot be read: {exc}; install mpq-checks anew") from exc
 
 
 def parse_manifest(text: str) -> Manifest:

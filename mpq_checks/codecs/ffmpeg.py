@@ -10,7 +10,6 @@ import struct
 import warnings
 import wave
 from functools import cache
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -69,6 +68,8 @@ def decode_pcm(data: bytes, *, codec: str, container: str) -> tuple[npt.NDArray[
 
 def ffmpeg_version() -> str:
     """Version of the ffmpeg in use. Raises CodecError where there is none."""
+    from importlib.metadata import version
+
     return f"ffmpeg {_ffmpeg()[1]}, pydub {version('pydub')}"
 
 

@@ -2,7 +2,6 @@
 
 import io
 import warnings
-from importlib.metadata import version
 
 import numpy as np
 
@@ -66,6 +65,8 @@ def decode_image(data: bytes, image_format: str, codec: str) -> Image:
 
 def pillow_version(feature: str) -> str:
     """Version of the library that Pillow was built with for a format."""
+    from importlib.metadata import version
+
     from PIL import features
 
     return f"pillow {version('pillow')}, {feature} {features.version(feature) or 'unknown'}"

@@ -102,7 +102,7 @@ def audio_from_bytes(data: bytes, name: str) -> Audio:
     if not data:
         raise SignalError(f"{name}: the file is empty")
     try:
-        with soundfile.SoundFile(io.BytesIO(data)) as file:
+        with soundfile.SoundFile(_SeekableBytes(data)) as file:
             _require_plausible(file, name)
             stated = file.frames
             frames = file.read(dtype="float32", always_2d=True)
@@ -124,6 +124,17 @@ def read_bytes(path: Path) -> bytes:
         return Path(path).read_bytes()
     except OSError as exc:
         raise SignalError(f"{path}: cannot be read: {exc.strerror or exc}") from exc
+
+
+class _SeekableBytes(io.BytesIO):
+    """Goes to the beginning where a damaged file says to seek before it.
+
+    An exception would end in a callback from C, which can only print it.
+    """
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        start = (0, self.tell(), len(self.getbuffer()))[whence]
+        return super().seek(max(0, start + offset))
 
 
 @contextmanager

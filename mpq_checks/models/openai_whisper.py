@@ -77,7 +77,9 @@ def read_checkpoint(path: Path) -> Any:
             model: Any = WhisperForConditionalGeneration(config)  # Any: partly untyped
         model.load_state_dict(state, strict=True, assign=True)
     except Exception as exc:  # unpickling and shapes fail in many ways
-        raise ModelError(f"{path} does not hold a Whisper model of OpenAI's form: {exc}") from exc
+        raise ModelError(
+            f"{path} does not hold a Whisper model of OpenAI's form: {_first_line(exc)}"
+        ) from exc
     model.tie_weights()
     return model.eval().requires_grad_(False)
 
@@ -122,6 +124,12 @@ def unspoken_tokens(vocabulary: Any) -> tuple[int, ...]:
     )
     barred.update(vocabulary.encode_single_token(token) for token in steering)
     return tuple(sorted(barred))
+
+
+def _first_line(exc: Exception) -> str:
+    """torch's messages go on with advice that must not be followed."""
+    lines = str(exc).splitlines()
+    return f"{type(exc).__name__}: {lines[0][:200] if lines else 'no reason given'}"
 
 
 def _parameters(checkpoint: Any) -> Iterator[tuple[str, Any]]:

@@ -99,7 +99,9 @@ def read_unet(path: Path, device: str) -> UNet:
     found = {name: getattr(array, "shape", None) for name, array in arrays.items()}
     if found != expected:
         odd = sorted(k for k in {*found, *expected} if found.get(k) != expected.get(k))
-        raise ModelError(f"{path} is not Spleeter's U-Net: {odd[0]} is missing or misshapen")
+        raise ModelError(
+            f"{path} is not Spleeter's U-Net: {odd[0]} is missing, misshapen or unknown"
+        )
     return UNet({name: torch.from_numpy(array).to(device) for name, array in arrays.items()})
 
 
@@ -136,6 +138,7 @@ def _read_arrays(path: Path) -> dict[str, Any]:
     rebuild = np.zeros(0).__reduce__()[0]  # numpy moved it between versions 1 and 2
     admitted: list[Any] = [
         (rebuild, "numpy.core.multiarray._reconstruct"),
+        (rebuild, "numpy._core.multiarray._reconstruct"),
         np.ndarray,
         np.dtype,
         type(np.dtype(np.float32)),
@@ -145,4 +148,7 @@ def _read_arrays(path: Path) -> dict[str, Any]:
         with torch.serialization.safe_globals(admitted):
             return dict(torch.load(path, map_location="cpu", weights_only=True))
     except Exception as exc:  # unpickling fails in many ways
-        raise ModelError(f"{path} is not a checkpoint of numpy arrays: {exc}") from exc
+        raise ModelError(
+            f"{path} is not a checkpoint of numpy arrays alone ({type(exc).__name__}); "
+            "fetch the asset spleeter-2stems anew"
+        ) from exc

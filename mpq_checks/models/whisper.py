@@ -1,31 +1,29 @@
 """Whisper through transformers: OpenAI's tiny.en, or any checkpoint in a local folder."""
 
 import hashlib
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from mpq_checks.assets import asset_path, asset_sha256
-from mpq_checks.codecs.resampling import resample
-from mpq_checks.errors import ModelError, SignalError
+from mpq_checks.errors import ModelError
 from mpq_checks.models.base import SpeechRecogniser
-from mpq_checks.signals import Audio
+from mpq_checks.models.pretrained_folder import PretrainedFolder
+from mpq_checks.models.whisper_recogniser import (
+    DECODING,
+    SAMPLE_RATE,
+    WhisperRecogniser,
+    WhisperText,
+)
 from mpq_checks.torch_stack import prepare
 
 __all__ = ["HuggingFaceWhisper", "OpenAIWhisper"]
 
-_SAMPLE_RATE = 16000
-_MAX_SECONDS = 30
-_DECODING = "greedy, temperature 0, no timestamps, no fallback, no chunking"
 _ASSETS = {"tiny.en": ("whisper-tiny-en", "whisper-gpt2-vocabulary")}
 _FIRST_MULTILINGUAL_VOCABULARY = 51865  # how OpenAI's code tells the models apart
-_CHECKPOINT_FILES = ("*.safetensors", "*.json", "*.txt")
+_SETTINGS = ("*.json", "merges.txt")  # beside the weights: config, generation, tokenizer, features
 
 
 @dataclass(frozen=True)
@@ -84,10 +82,10 @@ class OpenAIWhisper:
         extractor: Any = WhisperFeatureExtractor  # Any: partly untyped, as is the model
         special = vocabulary.encode_single_token
         end = special("<|endoftext|>")
-        return _Recogniser(
+        return WhisperRecogniser(
             model=model.to(device),
             features=extractor(feature_size=model.config.num_mel_bins),
-            text=_Text(
+            text=WhisperText(
                 encode=vocabulary.encode_ordinary,
                 decode=lambda tokens: vocabulary.decode([t for t in tokens if t < end]),
                 prefix=(special("<|startoftranscript|>"), special("<|notimestamps|>")),
@@ -103,7 +101,7 @@ class OpenAIWhisper:
 class HuggingFaceWhisper:
     """A Whisper checkpoint in a local folder, as `save_pretrained` of model and processor wrote it.
 
-    Nothing is fetched and no code of the folder is run; weights are read from safetensors only.
+    Nothing is fetched and no code of the folder is run.
     Audio and decoding are as for `OpenAIWhisper`, with the tokens barred that the folder's
     generation_config.json bars. Multilingual models are asked to transcribe `language`.
 
@@ -116,40 +114,33 @@ class HuggingFaceWhisper:
     language: str = "en"
 
     def identity(self) -> dict[str, str]:
-        """SHA-256 over the folder's files, decoding, versions. Raises ModelError."""
+        """Hash of the files, language, decoding, versions; not the folder's place.
+
+        Raises:
+            ModelError: a file of the folder is missing or cannot be read.
+        """
         return {
             "architecture": "Whisper",
-            "weights_sha256": _checkpoint_sha256(self._folder()),
+            "weights_sha256": _folder_sha256(PretrainedFolder(Path(self.path))),
             "language": self.language,
             **_common_identity(),
         }
 
     def assets(self) -> tuple[str, ...]:
-        """None."""
+        """None: the folder is all it needs."""
         return ()
 
     def load(self, device: str) -> SpeechRecogniser:
         """Bring the weights into memory. Raises ModelError."""
-        folder = self._folder()
-        prepare()
-        from transformers import WhisperForConditionalGeneration, WhisperProcessor
-
-        try:
-            processor = WhisperProcessor.from_pretrained(folder, local_files_only=True)
-            model: Any = WhisperForConditionalGeneration.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, dtype="float32"
-            )
-        except Exception as exc:  # transformers raises OSError, ValueError, RuntimeError and more
-            raise ModelError(
-                f"{folder} is not a Whisper checkpoint: {exc}; write it with save_pretrained of "
-                "the model (safetensors) and of its WhisperProcessor"
-            ) from exc
+        folder = PretrainedFolder(Path(self.path))
+        model = folder.load_model("WhisperForConditionalGeneration", device)
+        processor = self._processor()
         tokenizer = processor.tokenizer
         settings = model.generation_config
-        return _Recogniser(
-            model=model.eval().requires_grad_(False).to(device),
+        return WhisperRecogniser(
+            model=model.requires_grad_(False),
             features=processor.feature_extractor,
-            text=_Text(
+            text=WhisperText(
                 encode=lambda text: tokenizer(text, add_special_tokens=False).input_ids,
                 decode=lambda tokens: tokenizer.decode(tokens, skip_special_tokens=True),
                 prefix=self._prefix(tokenizer, model),
@@ -160,14 +151,16 @@ class HuggingFaceWhisper:
             device=device,
         )
 
-    def _folder(self) -> Path:
-        folder = Path(self.path)
-        if not (folder / "config.json").is_file():
+    def _processor(self) -> Any:
+        from transformers import WhisperProcessor
+
+        try:
+            return WhisperProcessor.from_pretrained(Path(self.path), local_files_only=True)
+        except Exception as exc:  # transformers raises OSError, ValueError, TypeError and more
             raise ModelError(
-                f"{folder} is not a checkpoint folder: it has no config.json; give the folder "
-                "that save_pretrained wrote, as a local path"
-            )
-        return folder
+                f"{self.path} has no usable tokenizer or feature extractor: {exc}; save them there "
+                "with WhisperProcessor.from_pretrained(...).save_pretrained(folder)"
+            ) from exc
 
     def _prefix(self, tokenizer: Any, model: Any) -> tuple[int, ...]:
         """The tokens that begin every transcript."""
@@ -185,139 +178,25 @@ class HuggingFaceWhisper:
         return tuple(known[name] for name in names)
 
 
-@dataclass(frozen=True)
-class _Text:
-    """Text to tokens and back, and the tokens that steer the decoder."""
-
-    encode: Callable[[str], list[int]]
-    decode: Callable[[Sequence[int]], str]
-    prefix: tuple[int, ...]
-    end: int
-    barred: tuple[int, ...]
-    barred_first: tuple[int, ...]
-
-
-class _Recogniser:
-    """A Whisper model in memory."""
-
-    def __init__(self, model: Any, features: Any, text: _Text, device: str) -> None:
-        self._model = model
-        self._features = features
-        self._text = text
-        self._device = device
-        self._heard: tuple[Audio, Any] | None = None
-
-    def transcribe(self, audio: Audio) -> str:
-        """Greedy transcript, as the model writes it, without space at the ends.
-
-        Raises:
-            SignalError: longer than 30 s.
-        """
-        import torch
-
-        text = self._text
-        tokens: list[int] = []
-        with torch.inference_mode():
-            encoded = self._encode(audio)
-            step, past = list(text.prefix), None
-            for _ in range(self._model.config.max_target_positions // 2):
-                output = self._model(
-                    encoder_outputs=(encoded,),
-                    decoder_input_ids=torch.tensor([step], device=self._device),
-                    past_key_values=past,
-                    use_cache=True,
-                )
-                logits, past = output.logits[0, -1], output.past_key_values
-                logits[list(text.barred)] = -torch.inf
-                if not tokens:
-                    logits[list(text.barred_first)] = -torch.inf
-                token = int(logits.argmax())
-                if token == text.end:
-                    break
-                tokens.append(token)
-                step = [token]
-        return text.decode(tokens).strip()
-
-    def reference_nll(self, audio: Audio, transcript: str) -> tuple[float, int]:
-        """Teacher-forced negative log-likelihood of the transcript, no token barred.
-
-        The transcript begins with a space, as Whisper writes, and ends with the end-of-text
-        token, which counts as one of the tokens: that it ends there is part of being right.
-
-        Returns:
-            Sum in nats, and the number of tokens.
-
-        Raises:
-            SignalError: longer than 30 s.
-            ModelError: an empty transcript, or one longer than the model can write.
-        """
-        import torch
-
-        words = transcript.strip()
-        if not words:
-            raise ModelError("the transcript is empty; leave the sample out")
-        tokens = [*self._text.encode(f" {words}"), self._text.end]
-        inputs = [*self._text.prefix, *tokens[:-1]]
-        longest = self._model.config.max_target_positions
-        if len(inputs) > longest:
-            raise ModelError(
-                f"the transcript has {len(tokens)} tokens, Whisper writes at most "
-                f"{longest - len(self._text.prefix)}; cut the sample"
-            )
-        with torch.inference_mode():
-            logits = self._model(
-                encoder_outputs=(self._encode(audio),),
-                decoder_input_ids=torch.tensor([inputs], device=self._device),
-                use_cache=False,
-            ).logits[0, len(self._text.prefix) - 1 :]
-            log_p = torch.log_softmax(logits.double(), dim=-1)
-            chosen = log_p[torch.arange(len(tokens)), torch.tensor(tokens)]
-        return max(0.0, -float(chosen.sum())), len(tokens)
-
-    def _encode(self, audio: Audio) -> Any:
-        """The encoder's output, remembered for the next call on the same audio."""
-        import torch
-
-        if self._heard is not None and self._heard[0] is audio:
-            return self._heard[1]
-        features = self._features(
-            _mono(audio), sampling_rate=_SAMPLE_RATE, return_tensors="np"
-        ).input_features
-        inputs = torch.from_numpy(np.asarray(features, dtype=np.float32)).to(self._device)
-        encoded = self._model.model.encoder(inputs).last_hidden_state
-        self._heard = (audio, encoded)
-        return encoded
-
-
-def _mono(audio: Audio) -> npt.NDArray[np.float32]:
-    """Mean of the channels at 16 kHz."""
-    seconds = audio.num_samples / audio.sample_rate
-    if seconds > _MAX_SECONDS:
-        raise SignalError(
-            f"audio of {seconds:.1f} s is longer than the {_MAX_SECONDS} s that Whisper hears; "
-            "cut it into shorter samples"
-        )
-    mono = audio.samples.mean(axis=0, keepdims=True)
-    return np.asarray(resample(mono, audio.sample_rate, _SAMPLE_RATE)[0], dtype=np.float32)
-
-
 def _common_identity() -> dict[str, str]:
     return {
-        "decoding": _DECODING,
-        "preprocessing": f"mono, {_SAMPLE_RATE} Hz (soxr HQ), log-mel",
+        "decoding": DECODING,
+        "preprocessing": f"mono, {SAMPLE_RATE} Hz (soxr HQ), log-mel",
         **{library: version(library) for library in ("torch", "transformers", "soxr")},
     }
 
 
-def _checkpoint_sha256(folder: Path) -> str:
-    """Hash over names and contents of the files that make the checkpoint."""
-    files = sorted({path for pattern in _CHECKPOINT_FILES for path in folder.glob(pattern)})
+def _folder_sha256(folder: PretrainedFolder) -> str:
+    """Hash over names and contents of the weights and of the settings beside them."""
+    settings = [path for pattern in _SETTINGS for path in folder.path.glob(pattern)]
     digest = hashlib.sha256()
-    for path in files:
-        stat = path.stat()
-        digest.update(
-            f"{path.name} {_file_sha256(path, stat.st_size, stat.st_mtime_ns)}\n".encode()
-        )
+    for path in sorted({*folder.weights(), *settings}):
+        try:
+            stat = path.stat()
+            content = _file_sha256(path, stat.st_size, stat.st_mtime_ns)
+        except OSError as exc:
+            raise ModelError(f"{path} cannot be read: {exc}") from exc
+        digest.update(f"{path.name} {content}\n".encode())
     return digest.hexdigest()
 
 

@@ -1,11 +1,11 @@
 """The --mpq options, their ini twins, and the settings they make."""
 
-import os
 import sys
 from pathlib import Path
 
 import pytest
 
+from mpq_checks import assets
 from mpq_checks.errors import MpqError
 from mpq_checks.gate import GateSettings, Update
 from mpq_checks.profiles import Profile, load_profile
@@ -94,7 +94,7 @@ def _read_settings(config: pytest.Config) -> GateSettings:
     if reason and update == "none":
         raise pytest.UsageError("--mpq-reason goes with --mpq-update or --mpq-update-new")
     if config.option.mpq_offline:
-        os.environ["MPQ_OFFLINE"] = "1"  # workers inherit it
+        assets.set_offline(True)  # workers inherit it
     return GateSettings(
         profile=_load_profile(config),
         baselines=_baselines_folder(config),

@@ -1,5 +1,6 @@
 """Source separation: signal-to-distortion ratios of the separated stems."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ from mpq_checks.errors import DatasetError, MetricError, ModelError, MpqError
 from mpq_checks.metrics.base import Metric, PerceptualMetric
 from mpq_checks.metrics.cdpam import Cdpam
 from mpq_checks.metrics.sdr import (
+    EXACT,
     GLOBAL_SDR_DB,
     MAGNITUDE_SDR_DB,
     MIXTURE_SDR_DB,
@@ -60,7 +62,7 @@ class SourceSeparation:
     model: Model[SourceSeparator]
     stems: tuple[str, ...] = ("vocals", "accompaniment")
     perceptual: PerceptualMetric = field(default_factory=Cdpam)
-    cost: float = 40.0
+    cost: float = 35.0
 
     def __post_init__(self) -> None:
         """Refuse a task without stems."""
@@ -166,7 +168,9 @@ def _defined(name: str, value: float | None, num_samples: int) -> float:
 
 
 def _shown(value: float | None) -> str:
-    return "silent" if value is None else f"{value:.2f} dB"
+    if value is None:
+        return "silent"
+    return EXACT if value == math.inf else f"{value:.2f} dB"
 
 
 class _Evaluator:

@@ -1,0 +1,81 @@
+"""The `mpq` command."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mpq_checks.cli import main
+
+TESTS = Path(__file__).parent
+
+
+@pytest.fixture(autouse=True)
+def toy_gate_importable(monkeypatch):
+    monkeypatch.syspath_prepend(str(TESTS))
+
+
+def test_list_prints_one_line_a_case(capsys):
+    assert main(["list", "--mpq-profile", "toy_gate:profile"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["toy/none", "toy/jpeg-q50"]
+
+
+def test_list_as_json(capsys):
+    assert main(["list", "--json", "--mpq-profile", "toy_gate:profile"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["profile"] == "toy"
+    assert data["cases"][1]["codec"] == "jpeg-q50"
+    assert data["cases"][1]["margins"]["bits_per_pixel"]["relative"] is True
+
+
+def test_mini_has_six_tasks_uncompressed_and_with_each_codec_of_its_modality(capsys):
+    assert main(["list", "--json"]) == 0
+    cases = json.loads(capsys.readouterr().out)["cases"]
+    by_task = {}
+    for case in cases:
+        by_task.setdefault(case["task"], []).append(case["codec"])
+    images = ["none", "jpeg-q5", "webp-q0"]
+    assert by_task == {
+        "imagenet-mini": images,
+        "chest-xray-mini": images,
+        "solar-mini": images,
+        "lungs-mini": images,
+        "ljspeech-mini": ["none", "mp3-8kbps", "opus-6kbps"],
+        "music-mini": ["none", "mp3-8kbps-24khz", "opus-6kbps"],
+    }
+
+
+def test_an_unknown_profile_is_one_clear_line(capsys):
+    assert main(["list", "--mpq-profile", "huge"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("mpq: there is no profile 'huge'; there are mini")
+    assert "Traceback" not in error
+
+
+def test_doctor_finds_missing_baselines(capsys, tmp_path):
+    arguments = ["doctor", "--mpq-profile", "toy_gate:profile", "--mpq-baselines", str(tmp_path)]
+    assert main(arguments) == 1
+    output = capsys.readouterr().out
+    assert "PROBLEM baseline toy/none" in output
+    assert "codec jpeg-q50" in output
+    assert "asset cache" in output
+
+
+def test_fetch_of_a_profile_without_assets(capsys):
+    assert main(["fetch", "--mpq-profile", "toy_gate:profile"]) == 0
+
+
+def test_python_dash_m():
+    done = subprocess.run(
+        [sys.executable, "-m", "mpq_checks", "--help"], capture_output=True, text=True, check=True
+    )
+    assert "doctor" in done.stdout
+
+
+def test_a_wrong_command_line_exits_with_two():
+    with pytest.raises(SystemExit) as stop:
+        main(["lst"])
+    assert stop.value.code == 2
