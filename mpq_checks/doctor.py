@@ -73,9 +73,7 @@ def _codecs(profile: Profile) -> Iterator[Finding]:
         except MpqError as error:
             yield Finding(f"codec {codec.name}", str(error), ok=False)
         else:
-            yield Finding(
-                f"codec {codec.name}", ", ".join(f"{k} {v}" for k, v in identity.items())
-            )
+            yield Finding(f"codec {codec.name}", ", ".join(f"{k} {v}" for k, v in identity.items()))
 
 
 def _baselines(profile: Profile, folder: Path) -> Iterator[Finding]:

@@ -1,6 +1,6 @@
 """The pytest plugin: hooks only; what they do stands in mpq_checks.session."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import pytest
@@ -73,6 +73,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | Non
 
     config.option.loadscopereorder = False
     return TaskScheduling(config, log)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config, specs: Sequence[Any]) -> None:
+    """In a gate, share the cores among the workers that are about to start."""
+    if profile_was_named(config):
+        from mpq_checks.session.scheduling import share_cores
+
+        share_cores(len(specs))
 
 
 @pytest.hookimpl(optionalhook=True)

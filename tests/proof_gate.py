@@ -87,7 +87,7 @@ class NoisyMobileNet(MobileNetV2):
             for weight in loaded.network.parameters():
                 if weight.ndim > 1:
                     noise = torch.randn(weight.shape, generator=generator)
-                    weight += 0.1 * weight.std() * noise
+                    weight.add_(0.1 * weight.std() * noise)
         return loaded
 
 
@@ -113,9 +113,7 @@ def _cases(
     ]
 
 
-profile = Profile(
-    "proof", tuple(_cases(Jpeg(5), Jpeg(5), Opus(6), MobileNetV2(), MobileNetV2()))
-)
+profile = Profile("proof", tuple(_cases(Jpeg(5), Jpeg(5), Opus(6), MobileNetV2(), MobileNetV2())))
 reordered = Profile("proof", profile.cases[::-1])
 broken = Profile(
     "proof",

@@ -174,19 +174,16 @@ def test_concurrent_writers_lose_nothing(tmp_path):
         """
     )
     (tmp_path / "count").write_text("0")
-    processes = [
-        subprocess.Popen([sys.executable, "-c", script, str(tmp_path)]) for _ in range(3)
-    ]
+    processes = [subprocess.Popen([sys.executable, "-c", script, str(tmp_path)]) for _ in range(3)]
     assert [process.wait(60) for process in processes] == [0, 0, 0]
     assert (tmp_path / "count").read_text() == "150"
 
 
 def test_a_lock_that_is_held_too_long_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr("mpq_checks.baselines._LOCK_SECONDS", 0.1)
-    with locked(tmp_path):
-        with pytest.raises(BaselineError, match="another process"):
-            with locked(tmp_path):
-                pass
+    with locked(tmp_path), pytest.raises(BaselineError, match="another process"):
+        with locked(tmp_path):
+            pass
 
 
 def test_unused_files_are_found(tmp_path):

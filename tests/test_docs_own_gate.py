@@ -20,13 +20,13 @@ COMMANDS = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 
 
 @pytest.fixture
-def repository(tmp_path) -> Path:
+def repository(tmp_path, whisper_checkpoint) -> Path:
     for name, text in BLOCK.findall(PAGE):
         (tmp_path / name).write_text(text)
     _photos(tmp_path / "samples" / "photos")
     _speech(tmp_path / "samples" / "speech")
     _classifier(tmp_path / "models" / "classifier")
-    _whisper(tmp_path / "models" / "whisper")
+    shutil.copytree(whisper_checkpoint, tmp_path / "models" / "whisper")
     return tmp_path
 
 
@@ -102,10 +102,3 @@ def _classifier(folder: Path, seed: int = 1) -> None:
     )  # fmt: skip
     ViTForImageClassification(config).save_pretrained(folder)
     ViTImageProcessor(size={"height": 64, "width": 64}).save_pretrained(folder)
-
-
-def _whisper(folder: Path) -> None:
-    """Random weights: this proves plumbing, not quality."""
-    from test_models_whisper import save_tiny_checkpoint
-
-    save_tiny_checkpoint(folder)

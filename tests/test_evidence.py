@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from row_strategies import ROWS
 
 from mpq_checks.errors import EvidenceError
 from mpq_checks.evidence import Row, decode_floats, encode_floats, round_floats
+
 
 @settings(max_examples=100, deadline=None)
 @given(ROWS)

@@ -31,39 +31,6 @@ def recogniser() -> Any:
     return OpenAIWhisper().load("cpu")
 
 
-@pytest.fixture(scope="module")
-def vocabulary() -> Any:
-    return read_vocabulary(asset_path("whisper-gpt2-vocabulary"))
-
-
-@pytest.fixture(scope="module")
-def tokenizer(vocabulary: Any) -> Any:
-    """transformers' tokenizer from the same file, by its own converter."""
-    from transformers import WhisperTokenizer
-    from transformers.convert_slow_tokenizer import TikTokenConverter
-
-    path = str(asset_path("whisper-gpt2-vocabulary"))
-    tokens, merges = TikTokenConverter().extract_vocab_merges_from_model(path)
-    tokenizer = WhisperTokenizer(vocab=tokens, merges=merges)
-    special = sorted(vocabulary.special_tokens_set, key=vocabulary.encode_single_token)
-    tokenizer.add_tokens(special[1:], special_tokens=True)
-    return tokenizer
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, tokenizer: Any, vocabulary: Any) -> Path:
-    """tiny.en as a user's checkpoint."""
-    from transformers import WhisperFeatureExtractor, WhisperProcessor
-
-    path = tmp_path_factory.mktemp("checkpoint")
-    model = read_checkpoint(asset_path("whisper-tiny-en"))
-    model.generation_config.suppress_tokens = list(unspoken_tokens(vocabulary))
-    model.generation_config.begin_suppress_tokens = [220, 50256]
-    model.save_pretrained(path)
-    WhisperProcessor(WhisperFeatureExtractor(), tokenizer).save_pretrained(path)
-    return path
-
-
 def _clip(sample_id: str = "LJ001-0002") -> tuple[Audio, str]:
     sample = LjspeechMini().load(sample_id)
     assert isinstance(sample.signal, Audio)
@@ -200,8 +167,8 @@ def test_too_long_and_empty_are_refused(recogniser: Any) -> None:
 
 
 @pytest.mark.assets
-def test_a_users_folder_hears_the_same(recogniser: Any, folder: Path) -> None:
-    user = HuggingFaceWhisper(folder).load("cpu")
+def test_a_users_folder_hears_the_same(recogniser: Any, whisper_checkpoint: Path) -> None:
+    user = HuggingFaceWhisper(whisper_checkpoint).load("cpu")
     for sample_id, known in KNOWN.items():
         audio, transcript = _clip(sample_id)
         assert user.transcribe(audio) == known
@@ -210,10 +177,12 @@ def test_a_users_folder_hears_the_same(recogniser: Any, folder: Path) -> None:
 
 
 @pytest.mark.assets
-def test_identity_follows_the_files_and_not_their_place(folder: Path, tmp_path: Path) -> None:
-    moved = shutil.copytree(folder, tmp_path / "elsewhere")
+def test_identity_follows_the_files_and_not_their_place(
+    whisper_checkpoint: Path, tmp_path: Path
+) -> None:
+    moved = shutil.copytree(whisper_checkpoint, tmp_path / "elsewhere")
     model = HuggingFaceWhisper(moved)
-    assert model.identity() == HuggingFaceWhisper(str(folder)).identity()
+    assert model.identity() == HuggingFaceWhisper(str(whisper_checkpoint)).identity()
     assert model.assets() == ()
     before = model.identity()
     assert HuggingFaceWhisper(moved, language="de").identity() != before
@@ -224,7 +193,7 @@ def test_identity_follows_the_files_and_not_their_place(folder: Path, tmp_path: 
 
 
 @pytest.mark.assets
-def test_folders_gone_wrong(folder: Path, tmp_path: Path) -> None:
+def test_folders_gone_wrong(whisper_checkpoint: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no model folder"):
         HuggingFaceWhisper(tmp_path / "none").identity()
     bare = tmp_path / "bare"
@@ -232,7 +201,7 @@ def test_folders_gone_wrong(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="config"):
         HuggingFaceWhisper(bare).load("cpu")
     for name, message in (("tokenizer.json", "tokenizer"), ("model.safetensors", "safetensors")):
-        copy = shutil.copytree(folder, tmp_path / name)
+        copy = shutil.copytree(whisper_checkpoint, tmp_path / name)
         (copy / name).unlink()
         with pytest.raises(ModelError, match=message):
             HuggingFaceWhisper(copy).load("cpu")

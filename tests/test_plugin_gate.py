@@ -1,8 +1,11 @@
 """The gate as a user runs it: pytest in a process of its own, over the toy profile."""
 
 import json
+import re
 
 import pytest
+
+from mpq_checks.environment import available_cores
 
 WORKERS = pytest.mark.parametrize("workers", [0, 2])
 
@@ -316,3 +319,29 @@ def test_collection_imports_no_torch(gate, pytester):
     )
     result = gate("--collect-only", "-q")
     assert result.ret == 0
+
+
+def test_workers_share_the_cores(gate, pytester, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    gate("--mpq-update-new")
+    report = "import os, pathlib\npathlib.Path('threads').write_text(os.environ.get('OMP_NUM_THREADS', ''))"
+    gate(change=report, workers=2).assert_outcomes(passed=3)
+    cores = available_cores()
+    assert (pytester.path / "threads").read_text() == str(max(1, cores // 2))
+
+
+def test_cases_of_a_task_stay_on_one_worker_and_long_tasks_start_first(gate, pytester):
+    tasks = """
+from dataclasses import replace
+profile = Profile('toy', cases(
+    [ToyTask('short', cost=1), ToyTask('long', cost=9), ToyTask('middle', cost=5)],
+    [NoCodec('image'), Jpeg(50), Jpeg(60)], MARGINS))
+"""
+    result = gate("--mpq-update-new", "-v", change=tasks, workers=2)
+    started = re.findall(r"\[(gw\d)\].*test_gate\[(\w+)/", result.stdout.str())
+    assert len(started) == 9
+    worker_of = {task: {worker for worker, name in started if name == task} for _, task in started}
+    assert {task: len(workers) for task, workers in worker_of.items()} == dict.fromkeys(
+        worker_of, 1
+    )
+    assert worker_of["long"] != worker_of["middle"]

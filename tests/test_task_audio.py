@@ -180,7 +180,7 @@ def test_no_samples_and_missing_fields_are_refused(task: Any) -> None:
     ],
 )
 def test_tasks_are_plain_data(task: Any) -> None:
-    assert pickle.loads(pickle.dumps(task)) == task
+    assert pickle.loads(pickle.dumps(task)) == task  # noqa: S301
     assert hash(task) == hash(replace(task))
     assert task.modality == "audio"
     assert task.cost > 0
@@ -259,7 +259,7 @@ def test_separation_means_over_frames_then_stems_then_samples(rows: list[Any]) -
 
 def test_silence_is_left_out_and_not_hidden() -> None:
     sample = _song()
-    task = _separation(lambda mixture: {name: mixture for name in sample.reference})
+    task = _separation(lambda mixture: dict.fromkeys(sample.reference, mixture))
     sample.reference["vocals"].samples[:, :RATE] = 0
     statistics = _one(task, sample.signal, sample)
     assert statistics["frames_db"]["accompaniment"][0] is None

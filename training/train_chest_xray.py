@@ -15,7 +15,7 @@ TRAINING = ViTTraining(
     num_views=6,
     light=0.2,
     kept_patches=0.5,
-    recipe=Recipe(epochs=24, batch_size=32, learning_rate=1.5e-3, average_decay=0.99),
+    recipe=Recipe(epochs=38, batch_size=32, learning_rate=1.5e-3, average_decay=0.99),
 )
 
 

@@ -23,11 +23,11 @@ Mask = npt.NDArray[np.uint8]
 Stems = Mapping[str, Audio]
 """The true sources by name, each with the form of the mixture."""
 
-ReferenceT = TypeVar("ReferenceT", covariant=True)
+ReferenceT_co = TypeVar("ReferenceT_co", covariant=True)
 
 
 @dataclass(frozen=True, eq=False)
-class Sample(Generic[ReferenceT]):
+class Sample(Generic[ReferenceT_co]):
     """One uncompressed signal with what is true of it.
 
     `content_sha256` is the hash of the stored data that the sample is made from (signal and
@@ -38,11 +38,11 @@ class Sample(Generic[ReferenceT]):
     sample_id: str
     content_sha256: str
     signal: Signal
-    reference: ReferenceT
+    reference: ReferenceT_co
     cluster: str | None = None
 
 
-class Dataset(Protocol[ReferenceT]):
+class Dataset(Protocol[ReferenceT_co]):
     """Samples under stable ids: a frozen dataclass, cheap to create.
 
     Nothing is read before `sample_ids` or `load` is called. Both raise AssetError or DatasetError.
@@ -62,5 +62,5 @@ class Dataset(Protocol[ReferenceT]):
     def sample_ids(self) -> tuple[str, ...]:
         """All ids in a fixed order."""
 
-    def load(self, sample_id: str) -> Sample[ReferenceT]:
+    def load(self, sample_id: str) -> Sample[ReferenceT_co]:
         """Read one sample."""

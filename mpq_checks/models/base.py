@@ -16,10 +16,10 @@ __all__ = [
     "SpeechRecogniser",
 ]
 
-PredictorT = TypeVar("PredictorT", covariant=True)
+PredictorT_co = TypeVar("PredictorT_co", covariant=True)
 
 
-class Model(Protocol[PredictorT]):
+class Model(Protocol[PredictorT_co]):
     """A model as data: a frozen dataclass that says which weights, and loads them when asked."""
 
     def identity(self) -> dict[str, str]:
@@ -28,7 +28,7 @@ class Model(Protocol[PredictorT]):
     def assets(self) -> tuple[str, ...]:
         """Names of the assets it needs."""
 
-    def load(self, device: str) -> PredictorT:
+    def load(self, device: str) -> PredictorT_co:
         """Bring the weights into memory. Raises AssetError or ModelError."""
 
 

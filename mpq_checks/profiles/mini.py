@@ -43,7 +43,9 @@ profile = Profile(
     "mini",
     (
         *cases(_IMAGE_TASKS, _IMAGE_CODECS),
-        *cases([SpeechRecognition("ljspeech-mini", LjspeechMini(), OpenAIWhisper())], _SPEECH_CODECS),
+        *cases(
+            [SpeechRecognition("ljspeech-mini", LjspeechMini(), OpenAIWhisper())], _SPEECH_CODECS
+        ),
         *cases([SourceSeparation("music-mini", MusicMini(), Spleeter())], _MUSIC_CODECS),
     ),
 )

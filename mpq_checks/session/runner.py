@@ -76,7 +76,9 @@ def attach_outcome(item: pytest.Item, report: pytest.TestReport) -> None:
 
 def take_outcome(report: pytest.TestReport) -> Outcome | None:
     """Take the outcome off the report of a call; None where there is none."""
-    values: list[Any] = [value for name, value in report.user_properties if name == OUTCOME_PROPERTY]
+    values: list[Any] = [
+        value for name, value in report.user_properties if name == OUTCOME_PROPERTY
+    ]
     report.user_properties = [
         pair for pair in report.user_properties if pair[0] != OUTCOME_PROPERTY
     ]

@@ -1,12 +1,14 @@
 """How work is spread over pytest-xdist's workers."""
 
+import os
+
 import psutil
 from xdist.scheduler import LoadScopeScheduling
 
 from mpq_checks.environment import available_cores
 from mpq_checks.session.items import case_id_of
 
-__all__ = ["TaskScheduling", "num_workers"]
+__all__ = ["TaskScheduling", "num_workers", "share_cores"]
 
 _BYTES_PER_WORKER = 1.5e9
 
@@ -27,3 +29,12 @@ def num_workers(num_tasks: int) -> int:
     """Workers for `-n auto`: one a core, as many as memory holds and as there are tasks."""
     by_memory = int(psutil.virtual_memory().available // _BYTES_PER_WORKER)
     return max(1, min(available_cores(), by_memory, num_tasks))
+
+
+def share_cores(num_workers: int) -> None:
+    """Give each worker cores / workers threads, unless OMP_NUM_THREADS says otherwise.
+
+    Workers inherit the variable; torch and numpy read it when they are imported there. Without it
+    every worker would start a thread a core, and they would wait for one another.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, available_cores() // num_workers)))

@@ -62,7 +62,7 @@ class SourceSeparation:
     model: Model[SourceSeparator]
     stems: tuple[str, ...] = ("vocals", "accompaniment")
     perceptual: PerceptualMetric = field(default_factory=Cdpam)
-    cost: float = 35.0
+    cost: float = 40.0
 
     def __post_init__(self) -> None:
         """Refuse a task without stems."""

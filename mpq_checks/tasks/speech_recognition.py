@@ -50,7 +50,7 @@ class SpeechRecognition:
     model: Model[SpeechRecogniser]
     perceptual: PerceptualMetric = field(default_factory=Cdpam)
     normaliser: Normaliser = field(default_factory=WhisperEnglish)
-    cost: float = 60.0
+    cost: float = 90.0
 
     @property
     def kind(self) -> str:
