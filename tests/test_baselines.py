@@ -181,9 +181,8 @@ def test_concurrent_writers_lose_nothing(tmp_path):
 
 def test_a_lock_that_is_held_too_long_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr("mpq_checks.baselines._LOCK_SECONDS", 0.1)
-    with locked(tmp_path), pytest.raises(BaselineError, match="another process"):
-        with locked(tmp_path):
-            pass
+    with locked(tmp_path), pytest.raises(BaselineError, match="another process"), locked(tmp_path):
+        pass
 
 
 def test_unused_files_are_found(tmp_path):

@@ -1,4 +1,4 @@
-"""Real changes turn the gate red in the right test with the right link; no change keeps it green."""
+"""Real changes turn the right test red and name the right link; no change keeps it green."""
 
 import json
 from pathlib import Path

@@ -324,8 +324,11 @@ def test_collection_imports_no_torch(gate, pytester):
 def test_workers_share_the_cores(gate, pytester, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     gate("--mpq-update-new")
-    report = "import os, pathlib\npathlib.Path('threads').write_text(os.environ.get('OMP_NUM_THREADS', ''))"
-    gate(change=report, workers=2).assert_outcomes(passed=3)
+    tell = """
+import os, pathlib
+pathlib.Path('threads').write_text(os.environ.get('OMP_NUM_THREADS', ''))
+"""
+    gate(change=tell, workers=2).assert_outcomes(passed=3)
     cores = available_cores()
     assert (pytester.path / "threads").read_text() == str(max(1, cores // 2))
 
@@ -341,7 +344,5 @@ profile = Profile('toy', cases(
     started = re.findall(r"\[(gw\d)\].*test_gate\[(\w+)/", result.stdout.str())
     assert len(started) == 9
     worker_of = {task: {worker for worker, name in started if name == task} for _, task in started}
-    assert {task: len(workers) for task, workers in worker_of.items()} == dict.fromkeys(
-        worker_of, 1
-    )
+    assert all(len(workers) == 1 for workers in worker_of.values())
     assert worker_of["long"] != worker_of["middle"]

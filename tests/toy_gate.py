@@ -1,4 +1,4 @@
-"""A gate small enough to run in a second: real JPEG, toy data, toy model. It proves plumbing only."""
+"""A gate that runs in a second: real JPEG, toy data, toy model. It proves plumbing only."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -100,7 +100,9 @@ class ToyTask:
 class ToyDistance:
     """Mean absolute difference; stands in for LPIPS."""
 
-    metric: Metric = Metric("lpips", "distance", False)
+    @property
+    def metric(self) -> Metric:
+        return Metric("lpips", "distance", False)
 
     def identity(self) -> dict[str, str]:
         return {"network": "none"}
@@ -150,10 +152,9 @@ class FailingJpeg(Jpeg):
 MARGINS = {"nll": Margin(0.002, "toy"), "lpips": Margin(0.001, "toy")}
 
 
-def make_profile(
-    codec: Any = Jpeg(quality=50), task: Any = ToyTask(), name: str = "toy", **margins: Margin
-) -> Profile:
-    return Profile(name, cases([task], [NoCodec("image"), codec], {**MARGINS, **margins}))
+def make_profile(codec: Any = None, task: Any = None, **margins: Margin) -> Profile:
+    codecs = [NoCodec("image"), codec or Jpeg(quality=50)]
+    return Profile("toy", cases([task or ToyTask()], codecs, {**MARGINS, **margins}))
 
 
 profile = make_profile()
