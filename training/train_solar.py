@@ -20,7 +20,7 @@ TRAINING = ViTTraining(
     light=0.2,
     # More than for the films: a crack may lie in a few patches.
     kept_patches=0.65,
-    recipe=Recipe(epochs=24, batch_size=32, learning_rate=1.5e-3, average_decay=0.99),
+    recipe=Recipe(epochs=40, batch_size=32, learning_rate=1.5e-3, average_decay=0.99),
 )
 
 

@@ -14,6 +14,7 @@ from mpq_checks.verdict import Verdict
 __all__ = ["print_table", "table"]
 
 _MAX_WIDTH = 100
+_LEGEND = "rate: bits per pixel or per sample; =: as the baseline at this precision"
 _STYLES = {
     Verdict.PASS: "green",
     Verdict.IMPROVED: "cyan",
@@ -33,6 +34,7 @@ def print_table(outcomes: Sequence[Outcome], stream: TextIO, *, colour: bool) ->
         highlight=False,
     )
     console.print(table(outcomes))
+    console.print(_LEGEND)
 
 
 def table(outcomes: Sequence[Outcome]) -> Table:
@@ -42,7 +44,7 @@ def table(outcomes: Sequence[Outcome]) -> Table:
     built = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("case", "verdict"):
         built.add_column(heading, no_wrap=True)
-    for heading in ("bits per pixel|sample", "PSNR dB", "LPIPS|CDPAM", "score"):
+    for heading in ("rate", "PSNR dB", "LPIPS|CDPAM", "score"):
         built.add_column(heading, justify="right")
     for outcome in outcomes:
         built.add_row(outcome.case_id, _verdict(outcome), *_numbers(outcome))

@@ -1,0 +1,114 @@
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from toy_gate import SwappedJpeg, ToyDataset, ToyTask, make_profile
+
+from mpq_checks.codecs import Jpeg
+from mpq_checks.errors import MeasurementError
+from mpq_checks.measure import STAGES, _SampleCache, measure
+from mpq_checks.signals import Image
+
+CASE = make_profile().cases[1]
+
+
+def case_with(codec=None, **task):
+    return replace(CASE, codec=codec or CASE.codec, task=replace(ToyTask(), **task))
+
+
+def test_rates_are_counted_from_the_bytes_and_none_counts_24_bits():
+    none, jpeg = (measure(case).rows for case in make_profile().cases)
+    assert all(row.rate == pytest.approx(8 * row.encoded_bytes / (40 * 40)) for row in jpeg)
+    assert {row.rate for row in none} == {24.0}
+    assert len({row.encoded_sha256 for row in jpeg}) == len(jpeg)
+
+
+def test_seconds_are_kept_by_stage():
+    assert tuple(measure(CASE).seconds) == STAGES
+
+
+def test_progress_is_told_after_each_sample():
+    seen = []
+    measure(CASE, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(count, 8) for count in range(1, 9)]
+
+
+def test_evidence_is_picklable_on_both_sides():
+    import pickle
+
+    again = pickle.loads(pickle.dumps(CASE))  # noqa: S301  (our own bytes)
+    evidence = measure(again)
+    assert pickle.loads(pickle.dumps(evidence)) == evidence  # noqa: S301
+
+
+@dataclass(frozen=True)
+class SmallerJpeg(Jpeg):
+    def decode(self, data):
+        return Image(super().decode(data).pixels[:-1])
+
+
+@dataclass(frozen=True)
+class NanTask(ToyTask):
+    def _score(self, image, sample):
+        return {**super()._score(image, sample), "nll": float("nan")}
+
+
+@dataclass(frozen=True)
+class NumpyTask(ToyTask):
+    def _score(self, image, sample):
+        return {**super()._score(image, sample), "nll": np.float32(1)}
+
+
+@dataclass(frozen=True)
+class InfiniteTask(ToyTask):
+    def _score(self, image, sample):
+        return {**super()._score(image, sample), "nll": float("inf")}
+
+
+@pytest.mark.parametrize(
+    ("case", "message"),
+    [
+        (case_with(SmallerJpeg(50)), "square-0, decode: decoded image has shape (39, 40, 3)"),
+        (replace(CASE, task=NanTask()), "square-0, record: a measured value is NaN"),
+        (replace(CASE, task=NumpyTask()), "square-0, record: a measured value is of type float32"),
+        (replace(CASE, task=InfiniteTask()), "record: the task's statistics hold an infinite"),
+        (case_with(dataset=ToyDataset(num_samples=0)), "no samples to measure"),
+    ],
+)
+def test_what_cannot_be_measured_names_case_sample_and_stage(case, message):
+    with pytest.raises(MeasurementError) as error:
+        measure(case)
+    assert str(error.value).startswith("toy/")
+    assert message in str(error.value)
+
+
+def test_unknown_and_repeated_ids_are_refused():
+    with pytest.raises(MeasurementError, match="has no sample 'square-99'"):
+        measure(CASE, ["square-1", "square-99"])
+    with pytest.raises(MeasurementError, match="twice"):
+        measure(CASE, ["square-1", "square-1"])
+
+
+def test_a_swap_of_channels_shows_in_the_psnr():
+    good = measure(CASE).rows
+    swapped = measure(replace(CASE, codec=SwappedJpeg(50))).rows
+    assert [row.encoded_sha256 for row in good] == [row.encoded_sha256 for row in swapped]
+    assert max(old.psnr_db - new.psnr_db for new, old in zip(swapped, good, strict=True)) > 10
+
+
+def test_samples_are_kept_up_to_a_number_of_bytes():
+    loads = []
+
+    @dataclass(frozen=True)
+    class Counting(ToyDataset):
+        def load(self, sample_id):
+            loads.append(sample_id)
+            return super().load(sample_id)
+
+    roomy, tight = _SampleCache(10**9), _SampleCache(3 * 40 * 40 * 2)
+    for cache, expected in ((roomy, 8), (tight, 24)):
+        loads.clear()
+        for _ in range(3):
+            for sample_id in Counting().sample_ids():
+                cache.load(Counting(), sample_id)
+        assert len(loads) == expected
