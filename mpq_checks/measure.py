@@ -4,16 +4,16 @@ import hashlib
 import json
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from mpq_checks.datasets.base import Dataset, Sample
+from mpq_checks.datasets.base import Sample
 from mpq_checks.environment import environment
 from mpq_checks.errors import DatasetError, EvidenceError, MeasurementError, MpqError
 from mpq_checks.evidence import Evidence, Row, round_floats
+from mpq_checks.memory import BoundedMemory
 from mpq_checks.metrics.base import PerceptualDistance, PerceptualMetric
 from mpq_checks.metrics.psnr import psnr_db
 from mpq_checks.metrics.rate import bits_per_unit
@@ -31,7 +31,7 @@ STAGES = ("load", "encode", "decode", "metrics", "model")
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the samples done and the samples to do."""
 
-_CACHED_SAMPLE_BYTES = 256 * 1024 * 1024
+_REMEMBERED_SAMPLE_BYTES = 256 * 1024 * 1024
 
 
 def resolve_device(device: str) -> str:
@@ -119,7 +119,8 @@ def _measure_sample(
 ) -> Row:
     where.stage = "load"
     with _timed(seconds, "load"):
-        sample = _SAMPLES.load(case.task.dataset, sample_id)
+        dataset = case.task.dataset
+        sample = _SAMPLES.get((dataset, sample_id), lambda: dataset.load(sample_id))
     where.stage = "encode"
     with _timed(seconds, "encode"):
         encoded = case.codec.encode(sample.signal)
@@ -178,32 +179,7 @@ class _Place:
             raise MeasurementError(f"{self.case_id}{sample}, {self.stage}: {what}") from error
 
 
-class _SampleCache:
-    """The last samples loaded, up to a number of bytes, so that codecs of one task share them."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._bytes = 0
-        self._samples: OrderedDict[tuple[Dataset[Any], str], Sample[Any]] = OrderedDict()
-
-    def load(self, dataset: Dataset[Any], sample_id: str) -> Sample[Any]:
-        key = (dataset, sample_id)
-        if key in self._samples:
-            self._samples.move_to_end(key)
-            return self._samples[key]
-        sample = dataset.load(sample_id)
-        self._samples[key] = sample
-        self._bytes += _signal_bytes(sample)
-        while self._bytes > self._max_bytes:
-            _, dropped = self._samples.popitem(last=False)
-            self._bytes -= _signal_bytes(dropped)
-        return sample
-
-
-_SAMPLES = _SampleCache(_CACHED_SAMPLE_BYTES)
-
-
-def _signal_bytes(sample: Sample[Any]) -> int:
+def _sample_bytes(sample: Sample[Any]) -> int:
     held = [sample.signal]
     if isinstance(sample.reference, dict):
         held += sample.reference.values()
@@ -212,6 +188,10 @@ def _signal_bytes(sample: Sample[Any]) -> int:
         for signal in held
         if isinstance(signal, (Image, Audio))
     )
+
+
+# The codecs of one task share its samples.
+_SAMPLES: BoundedMemory[Sample[Any]] = BoundedMemory(_REMEMBERED_SAMPLE_BYTES, _sample_bytes)
 
 
 # One task at a time keeps a worker's memory down; the cases of a task follow one another.

@@ -6,7 +6,7 @@ from toy_gate import SwappedJpeg, ToyDataset, ToyTask, make_profile
 
 from mpq_checks.codecs import Jpeg
 from mpq_checks.errors import MeasurementError
-from mpq_checks.measure import STAGES, _SampleCache, measure
+from mpq_checks.measure import STAGES, measure
 from mpq_checks.signals import Image
 
 CASE = make_profile().cases[1]
@@ -96,7 +96,7 @@ def test_a_swap_of_channels_shows_in_the_psnr():
     assert max(old.psnr_db - new.psnr_db for new, old in zip(swapped, good, strict=True)) > 10
 
 
-def test_samples_are_kept_up_to_a_number_of_bytes():
+def test_the_cases_of_a_task_share_its_samples():
     loads = []
 
     @dataclass(frozen=True)
@@ -105,10 +105,6 @@ def test_samples_are_kept_up_to_a_number_of_bytes():
             loads.append(sample_id)
             return super().load(sample_id)
 
-    roomy, tight = _SampleCache(10**9), _SampleCache(3 * 40 * 40 * 2)
-    for cache, expected in ((roomy, 8), (tight, 24)):
-        loads.clear()
-        for _ in range(3):
-            for sample_id in Counting().sample_ids():
-                cache.load(Counting(), sample_id)
-        assert len(loads) == expected
+    for case in make_profile(task=ToyTask(dataset=Counting())).cases:
+        measure(case)
+    assert loads == list(Counting().sample_ids())

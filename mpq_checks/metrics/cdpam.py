@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from mpq_checks.assets import asset_path, asset_sha256
 from mpq_checks.errors import AssetCorruptError, AssetMissingError, MetricError, SignalError
+from mpq_checks.memory import BoundedMemory
 from mpq_checks.metrics.base import Metric, PerceptualDistance
-from mpq_checks.metrics.memory import BoundedMemory
 from mpq_checks.metrics.pickles import read_torch_pickle
 from mpq_checks.signals import Audio, require_same_form
 

@@ -1,8 +1,8 @@
-"""What a perceptual metric remembers of its references, so that each is computed once."""
+"""Values that are costly to make, remembered up to a number of bytes."""
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 __all__ = ["BoundedMemory"]
@@ -20,11 +20,11 @@ class BoundedMemory(Generic[ValueT]):
         """Keep up to `max_bytes`, where `size(value)` tells a value's bytes."""
         self._max_bytes = max_bytes
         self._size = size
-        self._values: OrderedDict[str, ValueT] = OrderedDict()
+        self._values: OrderedDict[Hashable, ValueT] = OrderedDict()
         self._total = 0
         self._lock = threading.Lock()
 
-    def get(self, key: str, compute: Callable[[], ValueT]) -> ValueT:
+    def get(self, key: Hashable, compute: Callable[[], ValueT]) -> ValueT:
         """The value of `key`, computed where it is not remembered."""
         with self._lock:
             if key in self._values:
@@ -34,7 +34,7 @@ class BoundedMemory(Generic[ValueT]):
         self._keep(key, value)
         return value
 
-    def _keep(self, key: str, value: ValueT) -> None:
+    def _keep(self, key: Hashable, value: ValueT) -> None:
         """Remember a value, forgetting others where needed."""
         size = self._size(value)
         with self._lock:

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from mpq_checks.metrics.memory import BoundedMemory
+from mpq_checks.memory import BoundedMemory
 
 
 def test_computes_once() -> None:
