@@ -54,11 +54,11 @@ def run_case(case: Case, settings: GateSettings, progress: Progress | None = Non
             progress=progress,
         )
     except MpqError as error:
-        return _outcome(case, None, None, str(error))
+        return Outcome.of(case, str(error))
     try:
         return _judge(case, evidence, settings)
     except MpqError as error:
-        return _outcome(case, evidence, None, str(error))
+        return Outcome.of(case, str(error), evidence=evidence)
 
 
 def _judge(case: Case, evidence: Evidence, settings: GateSettings) -> Outcome:
@@ -66,13 +66,11 @@ def _judge(case: Case, evidence: Evidence, settings: GateSettings) -> Outcome:
     if not path.exists():
         new = judge_new(case, evidence)
         if settings.update == "none":
-            return _outcome(
-                case,
-                evidence,
-                new,
+            message = (
                 f"{path}: there is no baseline. If the case is new, accept it with "
-                "--mpq-update-new; if the file was lost or renamed, restore it.",
+                "--mpq-update-new; if the file was lost or renamed, restore it."
             )
+            return Outcome.of(case, message, judgement=new, evidence=evidence)
         return _accepted(case, evidence, new)
     try:
         judgement = judge(case, evidence, _checked(read_baseline(path), path, case).evidence)
@@ -80,14 +78,11 @@ def _judge(case: Case, evidence: Evidence, settings: GateSettings) -> Outcome:
         return _unusable(case, evidence, settings, str(error))
     if settings.update != "all":
         passed = judgement.verdict is not Verdict.REGRESSION
-        return _outcome(case, evidence, judgement, "" if passed else _summary(judgement))
+        message = "" if passed else _summary(judgement)
+        return Outcome.of(case, message, judgement=judgement, evidence=evidence)
     if judgement.verdict is Verdict.REGRESSION and not settings.reason:
-        return _outcome(
-            case,
-            evidence,
-            judgement,
-            f"{_summary(judgement)}. Not accepted: a REGRESSION needs --mpq-reason 'why'.",
-        )
+        message = f"{_summary(judgement)}. Not accepted: a REGRESSION needs --mpq-reason 'why'."
+        return Outcome.of(case, message, judgement=judgement, evidence=evidence)
     return _accepted(case, evidence, judgement)
 
 
@@ -95,25 +90,21 @@ def _unusable(case: Case, evidence: Evidence, settings: GateSettings, why: str) 
     new = judge_new(case, evidence)
     if settings.update == "all" and settings.reason:
         return _accepted(case, evidence, new)
-    return _outcome(
-        case,
-        evidence,
-        None,
+    message = (
         f"{why}. Restore the file from version control, or replace it with "
-        "--mpq-update --mpq-reason 'why'.",
+        "--mpq-update --mpq-reason 'why'."
     )
+    return Outcome.of(case, message, evidence=evidence)
 
 
 def _accepted(case: Case, evidence: Evidence, judgement: Judgement) -> Outcome:
     if not evidence.complete:
-        return _outcome(
-            case,
-            evidence,
-            judgement,
+        message = (
             f"measured {len(evidence.rows)} of {evidence.num_samples_in_dataset} samples: a subset "
-            "is not accepted as a baseline. Update without --mpq-samples.",
+            "is not accepted as a baseline. Update without --mpq-samples."
         )
-    return _outcome(case, evidence, judgement, "", accept=True)
+        return Outcome.of(case, message, judgement=judgement, evidence=evidence)
+    return Outcome.of(case, "", judgement=judgement, evidence=evidence, accept=True)
 
 
 def _checked(baseline: Baseline, path: Path, case: Case) -> Baseline:
@@ -153,28 +144,6 @@ def _summary(judgement: Judgement) -> str:
         if metric.baseline is not None
     ]
     return "; ".join(parts)
-
-
-def _outcome(
-    case: Case,
-    evidence: Evidence | None,
-    judgement: Judgement | None,
-    message: str,
-    *,
-    accept: bool = False,
-) -> Outcome:
-    return Outcome(
-        case_id=case.id,
-        task=case.task.name,
-        codec=case.codec.name,
-        kind=case.task.kind,
-        modality=case.task.modality,
-        passed=not message,
-        message=message,
-        judgement=None if judgement is None else judgement.to_json(),
-        evidence=None if evidence is None else evidence.to_json(),
-        accept=accept,
-    )
 
 
 def _sample_ids(case: Case, num_samples: int | None) -> Sequence[str] | None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mpq_checks.evidence import Evidence
-from mpq_checks.verdict import Verdict
+from mpq_checks.profiles.base import Case
+from mpq_checks.verdict import Judgement, Verdict
 
 __all__ = ["Outcome"]
 
@@ -37,6 +38,30 @@ class Outcome:
     judgement: Mapping[str, Any] | None = None
     evidence: Mapping[str, Any] | None = None
     accept: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        case: Case,
+        message: str,
+        *,
+        judgement: Judgement | None = None,
+        evidence: Evidence | None = None,
+        accept: bool = False,
+    ) -> "Outcome":
+        """The outcome of a case; it passed if there is no message."""
+        return cls(
+            case_id=case.id,
+            task=case.task.name,
+            codec=case.codec.name,
+            kind=case.task.kind,
+            modality=case.task.modality,
+            passed=not message,
+            message=message,
+            judgement=None if judgement is None else judgement.to_json(),
+            evidence=None if evidence is None else evidence.to_json(),
+            accept=accept,
+        )
 
     @property
     def verdict(self) -> Verdict:

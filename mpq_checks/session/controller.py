@@ -109,15 +109,7 @@ class GateController:
         if case is None:
             return None
         lines = report.longreprtext.strip().splitlines() or ["no message"]
-        return Outcome(
-            case_id=case.id,
-            task=case.task.name,
-            codec=case.codec.name,
-            kind=case.task.kind,
-            modality=case.task.modality,
-            passed=False,
-            message=lines[-1],
-        )
+        return Outcome.of(case, lines[-1])
 
     # After the tests
 

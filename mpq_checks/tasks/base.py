@@ -7,7 +7,7 @@ from mpq_checks.datasets.base import Dataset, Sample
 from mpq_checks.metrics.base import Metric, PerceptualMetric
 from mpq_checks.signals import Modality, Signal
 
-__all__ = ["Evaluator", "Statistics", "Task"]
+__all__ = ["Evaluator", "NeedsAssets", "Statistics", "Task", "assets_of"]
 
 Statistics: TypeAlias = dict[str, Any]
 """Per sample, JSON values only: what `Task.aggregate` needs, and what a report shows."""
@@ -73,3 +73,15 @@ class Task(Protocol):
 
     def describe(self, statistics: Mapping[str, Any]) -> str:
         """One sample's outcome in a few words: `class 281, true 285`."""
+
+
+class NeedsAssets(Protocol):
+    """A part of a task: dataset, model or metric."""
+
+    def assets(self) -> tuple[str, ...]:
+        """Names of the assets it needs."""
+
+
+def assets_of(*parts: NeedsAssets) -> tuple[str, ...]:
+    """Names of the assets that any of the parts needs, each once."""
+    return tuple(dict.fromkeys(name for part in parts for name in part.assets()))

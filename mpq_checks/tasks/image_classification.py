@@ -21,7 +21,7 @@ from mpq_checks.metrics.classification import (
 from mpq_checks.metrics.lpips import Lpips
 from mpq_checks.models.base import ImageClassifier, Model
 from mpq_checks.signals import Image, Modality, Signal
-from mpq_checks.tasks.base import Evaluator, Statistics
+from mpq_checks.tasks.base import Evaluator, Statistics, assets_of
 from mpq_checks.tasks.statistics import column
 
 __all__ = ["ImageClassification"]
@@ -77,8 +77,7 @@ class ImageClassification:
 
     def assets(self) -> tuple[str, ...]:
         """Of dataset, model and metric."""
-        parts = (self.dataset, self.model, self.perceptual)
-        return tuple(dict.fromkeys(name for part in parts for name in part.assets()))
+        return assets_of(self.dataset, self.model, self.perceptual)
 
     def load(self, device: str) -> Evaluator:
         """Bring the model into memory. Raises AssetError or ModelError."""

@@ -13,7 +13,7 @@ from mpq_checks.metrics.lpips import Lpips
 from mpq_checks.metrics.segmentation import IGNORED, MEAN_IOU, intersection_and_union, mean_iou
 from mpq_checks.models.base import ImageSegmenter, Model
 from mpq_checks.signals import Image, Modality, Signal
-from mpq_checks.tasks.base import Evaluator, Statistics
+from mpq_checks.tasks.base import Evaluator, Statistics, assets_of
 from mpq_checks.tasks.statistics import column
 
 __all__ = ["Segmentation"]
@@ -72,8 +72,7 @@ class Segmentation:
 
     def assets(self) -> tuple[str, ...]:
         """Of dataset, model and metric."""
-        parts = (self.dataset, self.model, self.perceptual)
-        return tuple(dict.fromkeys(name for part in parts for name in part.assets()))
+        return assets_of(self.dataset, self.model, self.perceptual)
 
     def load(self, device: str) -> Evaluator:
         """Bring the model into memory. Raises AssetError or ModelError."""

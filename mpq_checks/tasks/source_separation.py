@@ -25,7 +25,7 @@ from mpq_checks.metrics.sdr import (
 )
 from mpq_checks.models.base import Model, SourceSeparator
 from mpq_checks.signals import Audio, Modality, Signal
-from mpq_checks.tasks.base import Evaluator, Statistics
+from mpq_checks.tasks.base import Evaluator, Statistics, assets_of
 from mpq_checks.tasks.statistics import column
 
 __all__ = ["SourceSeparation"]
@@ -91,8 +91,7 @@ class SourceSeparation:
 
     def assets(self) -> tuple[str, ...]:
         """Of dataset, model and metric."""
-        parts = (self.dataset, self.model, self.perceptual)
-        return tuple(dict.fromkeys(name for part in parts for name in part.assets()))
+        return assets_of(self.dataset, self.model, self.perceptual)
 
     def load(self, device: str) -> Evaluator:
         """Bring the model into memory. Raises AssetError or ModelError."""

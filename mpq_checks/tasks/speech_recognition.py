@@ -20,7 +20,7 @@ from mpq_checks.metrics.wer import (
 )
 from mpq_checks.models.base import Model, SpeechRecogniser
 from mpq_checks.signals import Audio, Modality, Signal
-from mpq_checks.tasks.base import Evaluator, Statistics
+from mpq_checks.tasks.base import Evaluator, Statistics, assets_of
 from mpq_checks.tasks.statistics import column
 
 __all__ = ["SpeechRecognition"]
@@ -78,8 +78,7 @@ class SpeechRecognition:
 
     def assets(self) -> tuple[str, ...]:
         """Of dataset, model, metric and normaliser."""
-        parts = (self.dataset, self.model, self.perceptual, self.normaliser)
-        return tuple(dict.fromkeys(name for part in parts for name in part.assets()))
+        return assets_of(self.dataset, self.model, self.perceptual, self.normaliser)
 
     def load(self, device: str) -> Evaluator:
         """Bring the model into memory. Raises AssetError or ModelError."""
