@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = parsed.command(parsed)
     except MpqError as error:
-        Console(stderr=True, highlight=False).print(f"mpq: {error}", markup=False)
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"mpq: {error}", markup=False)
         return _PROBLEM
     return status
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mpq_checks.assets import asset_path
+from mpq_checks.torch_stack import prepare
 
 pytest_plugins = ["pytester"]
 
@@ -45,6 +46,7 @@ def vocabulary() -> Any:
 @pytest.fixture(scope="session")
 def tokenizer(vocabulary: Any) -> Any:
     """transformers' tokenizer from the same file, by its own converter."""
+    prepare()
     from transformers import WhisperTokenizer
     from transformers.convert_slow_tokenizer import TikTokenConverter
 
@@ -61,6 +63,7 @@ def whisper_checkpoint(
     tmp_path_factory: pytest.TempPathFactory, tokenizer: Any, vocabulary: Any
 ) -> Path:
     """tiny.en as a user's checkpoint."""
+    prepare()
     from transformers import WhisperFeatureExtractor, WhisperProcessor
 
     from mpq_checks.models.openai_whisper import read_checkpoint, unspoken_tokens

@@ -15,6 +15,7 @@ TRAINING = ViTTraining(
     num_views=6,
     light=0.2,
     kept_patches=0.5,
+    last_share=0.0,
     recipe=Recipe(epochs=38, batch_size=32, learning_rate=1.5e-3, average_decay=0.99),
 )
 

@@ -39,7 +39,11 @@ logger = logging.getLogger("training.vit")
 
 @dataclass(frozen=True)
 class ViTTraining:
-    """All that distinguishes one of the two classifiers from the other."""
+    """All that distinguishes one of the two classifiers from the other.
+
+    `kept_patches` is the part of the patches that the model sees at first, `last_share` what is
+    left of the teacher's share in the loss at the end.
+    """
 
     name: str
     classes: tuple[str, ...]
@@ -49,6 +53,7 @@ class ViTTraining:
     num_views: int
     light: float
     kept_patches: float
+    last_share: float
     recipe: Recipe
 
     @property
@@ -100,6 +105,8 @@ def train_vit(training: ViTTraining, learned: Labelled, watched: Labelled) -> No
         folder=folder,
     )
     labels = torch.tensor([label for _, label in learned])[bank.sources]
+    # Both classes count the same, however many images each has.
+    class_weights = len(labels) / (len(training.classes) * labels.bincount())
     model = training.network()
     start_from_patches(model, bank.views)
     width, whole = model.config.hidden_size, whole_image_targets(bank.targets)
@@ -126,7 +133,9 @@ def train_vit(training: ViTTraining, learned: Labelled, watched: Labelled) -> No
         if training.geometry.flip and rng.random() < 0.5:
             pixels, targets = pixels.flip(-2), targets.flip(-2)
         seen = Seen(targets, whole[rows], draw_patches(training, progress, generator))
-        return loss(trained, pixels, labels[rows], seen, progress)
+        # The teacher's share stays whole for half of the time.
+        share = 1.0 - (1.0 - training.last_share) * max(0.0, 2.0 * progress - 1.0)
+        return loss(trained, pixels, labels[rows], class_weights, seen, share)
 
     held_out = torch.from_numpy(np.stack([np.asarray(read_grey(path)) for path, _ in watched]))
     truth = [label for _, label in watched]
@@ -173,13 +182,14 @@ def whole_image_targets(targets: np.ndarray) -> Tensor:
 
 
 def loss(
-    trained: nn.ModuleDict, pixels: Tensor, labels: Tensor, seen: Seen, progress: float
+    trained: nn.ModuleDict,
+    pixels: Tensor,
+    labels: Tensor,
+    class_weights: Tensor,
+    seen: Seen,
+    share: float,
 ) -> Tensor:
-    """Cross-entropy of the labels plus the squared errors of the teacher's features.
-
-    The teacher's share stays whole for half of the time and then fades.
-    """
-    share = min(1.0, 2.0 * (1.0 - progress))
+    """Cross-entropy of the labels plus the squared errors of the teacher's features."""
     model = trained["model"]
     with_class_token = torch.cat([torch.zeros(1, dtype=torch.long), seen.keep + 1])
     hook = model.vit.embeddings.register_forward_hook(
@@ -195,7 +205,7 @@ def loss(
     of_patches = F.mse_loss(patches.float(), targets)
     of_whole = F.mse_loss(whole.float(), seen.whole)
     taught = PATCH_WEIGHT * of_patches + WHOLE_WEIGHT * of_whole
-    return F.cross_entropy(logits.float(), labels) + share * taught
+    return F.cross_entropy(logits.float(), labels, class_weights) + share * taught
 
 
 def normalise(grey: Tensor) -> Tensor:
