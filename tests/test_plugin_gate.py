@@ -144,10 +144,7 @@ def test_a_case_that_cannot_run_fails_and_names_sample_and_stage(accepted, pytes
     assert [case["verdict"] for case in results(pytester)["cases"]] == ["PASS", "ERROR"]
 
 
-def test_a_killed_worker_fails_the_run_and_leaves_the_baselines(accepted, pytester):
-    folder = pytester.path / "baselines"
-    before = {path: path.read_bytes() for path in folder.rglob("*.json")}
-    killer = """
+KILLER = """
 import os, signal
 from dataclasses import dataclass
 @dataclass(frozen=True)
@@ -156,13 +153,31 @@ class Killer(RenamedJpeg):
         os.kill(os.getpid(), signal.SIGKILL)
 profile = make_profile(Killer(quality=30))
 """
-    arguments = ("--mpq-update", "--mpq-reason", "x", "--max-worker-restart", "0")
-    result = accepted(*arguments, "--mpq-json", "results.json", change=killer, workers=2)
-    assert result.ret != 0
+
+
+def test_a_killed_worker_fails_the_run_and_leaves_the_baselines(accepted, pytester):
+    folder = pytester.path / "baselines"
+    before = {path: path.read_bytes() for path in folder.rglob("*.json")}
+    arguments = ("--mpq-update", "--mpq-reason", "x", "--mpq-json", "results.json")
+    result = accepted(*arguments, change=KILLER, workers=2)
+    assert result.ret == 1
     assert {path: path.read_bytes() for path in folder.rglob("*.json")} == before
     cases = {case["codec"]: case for case in results(pytester)["cases"]}
     assert cases["jpeg-q50"]["verdict"] == "ERROR"
     assert not cases["jpeg-q50"]["passed"]
+    result.stdout.fnmatch_lines(["baselines: none written*", "FAILED*toy/jpeg-q50*crashed*"])
+
+
+def test_what_a_killed_worker_left_is_done_by_another_and_only_once(accepted, pytester):
+    more = """
+extra = cases([ToyTask()], [Jpeg(9)], MARGINS)
+profile = Profile("toy", (*profile.cases[::-1], *extra))
+"""
+    accepted("--mpq-update-new", change=more)
+    result = accepted("--mpq-json", "results.json", change=KILLER + more, workers=1)
+    verdicts = {case["codec"]: case["verdict"] for case in results(pytester)["cases"]}
+    assert verdicts == {"jpeg-q50": "ERROR", "none": "PASS", "jpeg-q9": "PASS"}
+    assert result.stdout.str().count("replacing crashed worker") == 1
 
 
 def test_a_subset_is_judged_but_never_accepted(accepted, pytester):
