@@ -122,7 +122,7 @@ def test_shipped_weights_have_the_stated_hashes():
 @pytest.mark.assets
 @pytest.mark.parametrize(
     ("name", "dataset", "least"),
-    [("vit-chest-xray", ChestXrayMini(), 0.80), ("vit-solar", SolarMini(), 0.65)],
+    [("vit-chest-xray", ChestXrayMini(), 0.80), ("vit-solar", SolarMini(), 0.60)],
 )
 def test_shipped_classifier_has_learned(name, dataset, least):
     classifier = HuggingFaceImageClassifier.shipped(name).load("cpu")

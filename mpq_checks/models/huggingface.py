@@ -168,8 +168,7 @@ def _forward(model: Any, processor: Any, device: str, image: Image) -> "torch.Te
 
 def _shipped(name: str) -> Path:
     """The folder of shipped weights. Raises ModelError."""
-    folder = SHIPPED / name
-    if not folder.is_dir() or Path(name).name != name:
-        names = sorted(child.name for child in SHIPPED.iterdir() if child.is_dir())
+    names = sorted(child.name for child in SHIPPED.iterdir() if child.is_dir())
+    if name not in names:
         raise ModelError(f"no model {name!r} comes with mpq_checks; there are {', '.join(names)}")
-    return folder
+    return SHIPPED / name
