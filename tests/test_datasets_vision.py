@@ -146,3 +146,8 @@ def test_solar_label_is_that_of_the_table():
 
 def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize("dataset", [ChestXrayMini(), SolarMini()], ids=lambda d: d.name)
+def test_the_first_few_samples_hold_both_classes(dataset: ChestXrayMini | SolarMini) -> None:
+    assert [dataset.load(name).reference for name in dataset.sample_ids()[:6]] == [0, 1] * 3

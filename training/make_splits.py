@@ -7,12 +7,14 @@ The rules, so that anyone can check the lists:
 - Chest X-rays: the package's own train and test folders. A test film is left out when its patient
   also has a film in the training folder, when the same bytes occur in it, or when an earlier test
   film has the same bytes. `chest-xray-test` is what remains; `chest-xray-mini` is, of it and per
-  class, the 64 films whose ids have the smallest SHA-256, at most one a patient.
+  class, the 64 films whose ids have the smallest SHA-256, at most one a patient; the classes
+  take turns.
 - Solar cells: cells of one module are neighbours in the index, so whole modules are held out.
   Modules begin at every 60th cell up to cell 900 and wherever the list changes between mono- and
   polycrystalline; `HELD_OUT_CELLS` uses only such places. Where a module's end is not certain,
   the cells that may belong to it are used for nothing (`GUARD_CELLS`). Only cells of defect
-  probability 0 and 1 count. `solar-mini` is, per class, the 64 with the smallest SHA-256 of the id.
+  probability 0 and 1 count. `solar-mini` is, per class, the 64 with the smallest SHA-256 of the id,
+  the classes in turn.
 - Lung masks: patients in the order of the SHA-256 of their ids; the first half is for training,
   the other for evaluation, of which `lungs-mini` is the first 100 films, one a patient.
 
@@ -61,6 +63,12 @@ def by_hash(ids: Iterable[str]) -> list[str]:
     return sorted(ids, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
 
 
+def alternating(first: Sequence[str], second: Sequence[str]) -> list[str]:
+    """The first of each class in turn, so that the first few samples hold both classes."""
+    pairs = zip(first[:PER_CLASS], second[:PER_CLASS], strict=True)
+    return [name for pair in pairs for name in pair]
+
+
 def first_of_each_patient(films: Iterable[str]) -> list[str]:
     """The films without those of a patient seen before."""
     seen: dict[str, str] = {}
@@ -81,13 +89,11 @@ def chest_xrays(pneumonia: Path) -> dict[str, list[str]]:
         if patient_of(film) not in patients and digest not in seen:
             cleaned.append(film)
             seen.add(digest)
-    pinned = [
-        film
+    normal, pneumonic = (
+        first_of_each_patient(by_hash(film for film in cleaned if film.startswith(c)))
         for c in CLASSES
-        for film in first_of_each_patient(by_hash(f for f in cleaned if f.startswith(c)))[
-            :PER_CLASS
-        ]
-    ]
+    )
+    pinned = alternating(normal, pneumonic)
     return {"chest-xray-train": train, "chest-xray-test": cleaned, "chest-xray-mini": pinned}
 
 
@@ -107,11 +113,8 @@ def solar_cells(elpv: Path) -> dict[str, list[str]]:
             test.append(cell)
         elif number not in GUARD_CELLS:
             train.append(cell)
-    pinned = [
-        cell
-        for label in (0, 1)
-        for cell in by_hash(c for c in test if labels[c] == label)[:PER_CLASS]
-    ]
+    sound, defective = (by_hash(c for c in test if labels[c] == label) for label in (0, 1))
+    pinned = alternating(sound, defective)
     return {"solar-train": train, "solar-test": test, "solar-mini": pinned}
 
 

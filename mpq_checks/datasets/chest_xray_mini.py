@@ -42,7 +42,7 @@ class ChestXrayMini:
         return (_ASSET,)
 
     def sample_ids(self) -> tuple[str, ...]:
-        """Class and film: `NORMAL/IM-0011-0001-0002`; the normal ones first."""
+        """Class and film: `NORMAL/IM-0011-0001-0002`; normal and pneumonia in turn."""
         return pinned_ids(self.name)
 
     def load(self, sample_id: str) -> Sample[Label]:

@@ -50,7 +50,7 @@ class SolarMini:
         return (_ASSET,)
 
     def sample_ids(self) -> tuple[str, ...]:
-        """Cells: `cell0123`; those without a defect first."""
+        """Cells: `cell0123`; without and with a defect in turn."""
         return pinned_ids(self.name)
 
     def load(self, sample_id: str) -> Sample[Label]:
