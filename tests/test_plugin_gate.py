@@ -361,3 +361,17 @@ profile = Profile('toy', cases(
     worker_of = {task: {worker for worker, name in started if name == task} for _, task in started}
     assert all(len(workers) == 1 for workers in worker_of.values())
     assert worker_of["long"] != worker_of["middle"]
+
+
+@WORKERS
+def test_the_controller_sees_to_the_assets_before_the_tests(gate, workers):
+    change = """
+@dataclass(frozen=True)
+class NeedyTask(ToyTask):
+    def assets(self):
+        return ("no-such-weights",)
+profile = make_profile(task=NeedyTask())
+"""
+    result = gate("--mpq-update-new", change=change, workers=workers)
+    result.stdout.fnmatch_lines(["assets: no asset is named 'no-such-weights'*"])
+    assert result.stdout.str().count("no-such-weights") == 1

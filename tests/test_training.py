@@ -126,7 +126,7 @@ def test_shipped_weights_have_the_stated_hashes():
 )
 def test_shipped_classifier_has_learned(name, dataset, least):
     classifier = HuggingFaceImageClassifier.shipped(name).load("cpu")
-    samples = [dataset.load(sample_id) for sample_id in dataset.sample_ids()[::2]]
+    samples = [dataset.load(sample_id) for sample_id in dataset.sample_ids()[:64]]
     logits = classifier.logits([sample.signal for sample in samples])
     right = logits.argmax(1) == [sample.reference for sample in samples]
     assert right.mean() >= least

@@ -63,12 +63,10 @@ class GateController:
         self._fetch(ids)
 
     def _fetch(self, nodeids: Iterable[str]) -> None:
-        if self._fetched:
+        found = {case_id_of(nodeid) for nodeid in nodeids} - {None}
+        if self._fetched or not found:
             return
         self._fetched = True
-        found = {case_id_of(nodeid) for nodeid in nodeids} - {None}
-        if not found:
-            return
         cases = [case for case in self._settings.profile.cases if case.id in found]
         names = tuple(dict.fromkeys(name for case in cases for name in case.assets()))
         try:
