@@ -9,9 +9,9 @@ __all__ = ["DEFAULT_MARGINS"]
 DEFAULT_MARGINS: Mapping[str, Margin] = {
     "bits_per_pixel": Margin(0.02, "2% more bits", relative=True),
     "bits_per_sample": Margin(0.02, "2% more bits", relative=True),
-    "psnr_db": Margin(0.1, "0.1 dB: an encoder change of this size is not seen by models"),
-    "lpips": Margin(0.005, "a fifth of what one JPEG quality step costs at quality 5"),
-    "cdpam": Margin(0.01, "a tenth of the distance between MP3 and Opus"),
+    "psnr_db": Margin(0.1, "a tenth of one JPEG quality step at quality 5"),
+    "lpips": Margin(0.005, "a ninth of one JPEG quality step at quality 5"),
+    "cdpam": Margin(0.01, "a quarter of what MP3 at 8 and Opus at 6 kbps differ by on speech"),
     "top1": Margin(0.015, "one flipped sample of 70, which other CPUs may flip"),
     "nll": Margin(0.02, "0.02 nats: 2% less probability on the truth"),
     "auc": Margin(0.01, "one point of ranking"),
