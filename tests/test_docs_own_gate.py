@@ -7,16 +7,22 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from toy_gate import ToyTask
 
 from mpq_checks.assets import asset_path
+from mpq_checks.codecs import Codec
+from mpq_checks.measure import measure
+from mpq_checks.profiles import DEFAULT_MARGINS, Case, load_profile
 from mpq_checks.torch_stack import prepare
 
 pytestmark = pytest.mark.assets
 
 PAGE = (Path(__file__).parent.parent / "docs" / "own-gate.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"```\w+ title=\"([\w.]+)\"\n(.*?)```", re.DOTALL)
+PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 COMMANDS = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 
 
@@ -35,6 +41,32 @@ def test_the_example_is_short():
     files = dict(BLOCK.findall(PAGE))
     assert set(files) == {"gate.py", "test_gate.py", "pytest.ini"}
     assert sum(len(text.splitlines()) for text in files.values()) < 40
+
+
+def test_the_codec_of_the_page_keeps_the_contract():
+    source = next(block for block in PYTHON.findall(PAGE) if "class HalfSize" in block)
+    names: dict[str, Any] = {"__name__": "half_size"}
+    exec(source, names)  # noqa: S102  (our own page)
+    codec = names["HalfSize"]()
+    assert isinstance(codec, Codec)
+    case = Case(ToyTask(), codec, DEFAULT_MARGINS)
+    rows = measure(case).rows
+    assert len({row.encoded_sha256 for row in rows}) == len(rows)
+    assert all(20 < row.psnr_db < 60 for row in rows)
+
+
+def test_the_profile_of_the_readme_loads(tmp_path, monkeypatch):
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    source = next(block for block in PYTHON.findall(readme) if "profile = " in block)
+    assert len([line for line in source.splitlines() if line.strip()]) <= 10
+    (tmp_path / "readme_gate.py").write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    profile = load_profile("readme_gate:profile")
+    assert [case.id for case in profile.cases] == [
+        "photos/none",
+        "photos/jpeg-q30",
+        "photos/webp-q20",
+    ]
 
 
 def test_the_example_accepts_passes_and_catches_a_new_model(repository):
