@@ -18,7 +18,14 @@ from typing import Any
 from filelock import FileLock
 
 from mpq_checks.errors import BaselineError, EvidenceError
-from mpq_checks.evidence import Evidence, Row, decode_floats, encode_floats, round_floats
+from mpq_checks.evidence import (
+    Evidence,
+    Row,
+    decode_floats,
+    differs,
+    encode_floats,
+    round_floats,
+)
 from mpq_checks.profiles.base import Case, Profile
 
 __all__ = [
@@ -38,6 +45,7 @@ SCHEMA = "mpq-baseline/1"
 _MAX_BYTES = 256 * 1024 * 1024
 _LOCK_NAME = ".mpq.lock"
 _LOCK_SECONDS = 60.0
+_MEASURED = ("profile", "task", "codec", "modality", "identities", "rows", "metrics")
 _FIELDS = {
     "schema": str,
     "profile": str,
@@ -94,11 +102,10 @@ class Baseline:
         )
 
     def same_measurement(self, metrics: Mapping[str, float], evidence: Evidence) -> bool:
-        """Whether accepting this evidence would change nothing but seconds and environment."""
-        same = replace(
-            evidence, seconds=self.evidence.seconds, environment=self.evidence.environment
-        )
-        return self.metrics == metrics and self.evidence == same
+        """Whether accepting this would change nothing but seconds, environment and float noise."""
+        old = {**self.evidence.to_json(), "metrics": self.metrics}
+        new = {**evidence.to_json(), "metrics": metrics}
+        return not any(differs(new[key], old[key]) for key in _MEASURED)
 
 
 def baseline_path(folder: Path, profile: str, case: Case) -> Path:

@@ -26,7 +26,7 @@ def accept(
 ) -> tuple[Accepted, ...]:
     """Write the baselines of all outcomes marked for acceptance.
 
-    A baseline whose rows and identities would stay as they are is left alone.
+    A baseline whose rows and identities would stay as they are, but for float noise, is left alone.
 
     Raises:
         BaselineError: a file or the folder cannot be written.

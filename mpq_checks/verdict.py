@@ -7,16 +7,12 @@ from typing import Any
 
 from mpq_checks.aggregate import aggregate
 from mpq_checks.errors import BaselineError
-from mpq_checks.evidence import Evidence, Row, encode_floats
+from mpq_checks.evidence import Evidence, Row, differs, encode_floats
 from mpq_checks.profiles.base import Case
 
 __all__ = ["Judgement", "MetricJudgement", "Verdict", "judge", "judge_new"]
 
 _WORST_SAMPLES = 5
-
-# Absolute and relative difference under which two floats of evidence count as equal when the
-# first moved link is looked for. Nine digits are stored; other CPUs differ from the fifth on.
-_NOISE = 1e-4
 
 
 class Verdict(StrEnum):
@@ -203,21 +199,11 @@ def _first_moved(pairs: Sequence[tuple[Row, Row]]) -> tuple[str | None, int]:
     return None, 0
 
 
-def _differs(new: Any, old: Any) -> bool:
-    if isinstance(new, Mapping) and isinstance(old, Mapping):
-        return new.keys() != old.keys() or any(_differs(new[key], old[key]) for key in new)
-    if isinstance(new, list) and isinstance(old, list):
-        return len(new) != len(old) or any(map(_differs, new, old))
-    if isinstance(new, float) and isinstance(old, (float, int)) and new != old:
-        return not abs(new - old) <= _NOISE * max(1.0, abs(new), abs(old))
-    return bool(new != old)
-
-
 _LINKS: Mapping[str, Callable[[Row, Row], bool]] = {
     "encoded bytes": lambda new, old: new.encoded_sha256 != old.encoded_sha256,
     "decoded signal": lambda new, old: new.decoded_sha256 != old.decoded_sha256,
-    "perceptual distance": lambda new, old: _differs(new.perceptual, old.perceptual),
-    "model output": lambda new, old: _differs(new.statistics, old.statistics),
+    "perceptual distance": lambda new, old: differs(new.perceptual, old.perceptual),
+    "model output": lambda new, old: differs(new.statistics, old.statistics),
 }
 
 

@@ -196,3 +196,24 @@ def test_unused_files_are_found(tmp_path):
         path.parent.mkdir(exist_ok=True)
         path.write_text("{}")
     assert unused_files(tmp_path, profile) == tuple(stray)
+
+
+def test_float_noise_is_no_reason_to_write_but_anything_more_is():
+    old = make_baseline()
+    metrics, evidence = old.metrics, old.evidence
+
+    def moved(**changes):
+        rows = (replace(evidence.rows[0], **changes), *evidence.rows[1:])
+        return not old.same_measurement(metrics, replace(evidence, rows=rows))
+
+    assert old.same_measurement(metrics, replace(evidence, seconds={"encode": 9.0}))
+    assert old.same_measurement(metrics, replace(evidence, environment={"python": "3.13"}))
+    assert not moved(perceptual=0.1 + 1e-7)
+    assert not moved(statistics={"correct": 1, "nll": 0.25 + 1e-6})
+    assert moved(perceptual=0.101)
+    assert moved(psnr_db=math.inf)
+    assert moved(statistics={"correct": 0, "nll": 0.25})
+    assert moved(encoded_sha256="1" * 64)
+    assert moved(sample_id="other")
+    assert not old.same_measurement({**metrics, "top1": 0.9}, evidence)
+    assert not old.same_measurement(metrics, replace(evidence, identities={"codec": {}}))
