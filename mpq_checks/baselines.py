@@ -26,7 +26,7 @@ from mpq_checks.evidence import (
     encode_floats,
     round_floats,
 )
-from mpq_checks.profiles.base import Case, Profile
+from mpq_checks.profiles.base import Profile
 
 __all__ = [
     "SCHEMA",
@@ -108,9 +108,9 @@ class Baseline:
         return not any(differs(new[key], old[key]) for key in _MEASURED)
 
 
-def baseline_path(folder: Path, profile: str, case: Case) -> Path:
-    """Where the baseline of a case lies."""
-    return folder / profile / case.task.name / f"{case.codec.name}.json"
+def baseline_path(folder: Path, profile: str, task: str, codec: str) -> Path:
+    """Where the baseline of a case lies, by the names of its parts."""
+    return folder / profile / task / f"{codec}.json"
 
 
 def read_baseline(path: Path) -> Baseline:
@@ -200,7 +200,10 @@ def locked(folder: Path) -> Iterator[None]:
 def unused_files(folder: Path, profile: Profile) -> tuple[Path, ...]:
     """Files in the profile's folder that belong to none of its cases."""
     root = folder / profile.name
-    expected = {baseline_path(folder, profile.name, case) for case in profile.cases}
+    expected = {
+        baseline_path(folder, profile.name, case.task.name, case.codec.name)
+        for case in profile.cases
+    }
     return tuple(
         path
         for path in sorted(root.rglob("*"))

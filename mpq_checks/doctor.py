@@ -85,7 +85,8 @@ def _baselines(profile: Profile, folder: Path) -> Iterator[Finding]:
 
 def _baseline(profile: Profile, folder: Path, case: Case) -> Finding:
     try:
-        stored = read_baseline(baseline_path(folder, profile.name, case))
+        path = baseline_path(folder, profile.name, case.task.name, case.codec.name)
+        stored = read_baseline(path)
     except MpqError as error:
         return Finding(f"baseline {case.id}", str(error), ok=False)
     last = stored.history[-1].date if stored.history else "unknown date"

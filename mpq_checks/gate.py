@@ -62,7 +62,7 @@ def run_case(case: Case, settings: GateSettings, progress: Progress | None = Non
 
 
 def _judge(case: Case, evidence: Evidence, settings: GateSettings) -> Outcome:
-    path = baseline_path(settings.baselines, settings.profile.name, case)
+    path = baseline_path(settings.baselines, settings.profile.name, case.task.name, case.codec.name)
     if not path.exists():
         new = judge_new(case, evidence)
         if settings.update == "none":
@@ -87,9 +87,8 @@ def _judge(case: Case, evidence: Evidence, settings: GateSettings) -> Outcome:
 
 
 def _unusable(case: Case, evidence: Evidence, settings: GateSettings, why: str) -> Outcome:
-    new = judge_new(case, evidence)
     if settings.update == "all" and settings.reason:
-        return _accepted(case, evidence, new)
+        return _accepted(case, evidence, judge_new(case, evidence))
     message = (
         f"{why}. Restore the file from version control, or replace it with "
         "--mpq-update --mpq-reason 'why'."

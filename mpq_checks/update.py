@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mpq_checks.baselines import Acceptance, Baseline, locked, read_baseline, write_baseline
+from mpq_checks.baselines import (
+    Acceptance,
+    Baseline,
+    baseline_path,
+    locked,
+    read_baseline,
+    write_baseline,
+)
 from mpq_checks.errors import BaselineError
 from mpq_checks.evidence import decode_floats, round_floats
 from mpq_checks.outcome import Outcome
@@ -39,7 +46,7 @@ def accept(
 
 
 def _accept_one(outcome: Outcome, folder: Path, profile: str, reason: str | None) -> Accepted:
-    path = folder / profile / outcome.task / f"{outcome.codec}.json"
+    path = baseline_path(folder, profile, outcome.task, outcome.codec)
     evidence = outcome.read_evidence()
     metrics = {
         name: round_floats(decode_floats(metric["value"]))

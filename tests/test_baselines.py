@@ -187,7 +187,7 @@ def test_a_lock_that_is_held_too_long_is_an_error(tmp_path, monkeypatch):
 
 def test_unused_files_are_found(tmp_path):
     for case in profile.cases:
-        path = baseline_path(tmp_path, profile.name, case)
+        path = baseline_path(tmp_path, profile.name, case.task.name, case.codec.name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("{}")
     assert unused_files(tmp_path, profile) == ()

@@ -11,7 +11,7 @@ from mpq_checks.errors import ProfileError
 from mpq_checks.metrics.base import Metric
 from mpq_checks.metrics.psnr import PSNR_DB
 from mpq_checks.metrics.rate import rate_metric
-from mpq_checks.tasks.base import Task
+from mpq_checks.tasks.base import Task, assets_of
 
 __all__ = ["Case", "Margin", "Profile", "cases"]
 
@@ -88,7 +88,7 @@ class Case:
 
     def assets(self) -> tuple[str, ...]:
         """Names of all assets the case needs."""
-        return tuple(dict.fromkeys((*self.task.assets(), *self.codec.assets())))
+        return assets_of(self.task, self.codec)
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Profile:
 
     def assets(self) -> tuple[str, ...]:
         """Names of all assets that the profile needs."""
-        return tuple(dict.fromkeys(name for case in self.cases for name in case.assets()))
+        return assets_of(*self.cases)
 
 
 def cases(

@@ -18,6 +18,7 @@ from mpq_checks.session.items import case_id_of, case_of
 from mpq_checks.session.options import settings_of
 from mpq_checks.session.progress import WORKER_FOLDER, ProgressWatcher, progress_line
 from mpq_checks.session.runner import add_junit_properties, take_outcome
+from mpq_checks.tasks.base import assets_of
 from mpq_checks.update import Accepted, accept
 
 __all__ = ["GateController"]
@@ -68,9 +69,8 @@ class GateController:
             return
         self._fetched = True
         cases = [case for case in self._settings.profile.cases if case.id in found]
-        names = tuple(dict.fromkeys(name for case in cases for name in case.assets()))
         try:
-            missing = assets.missing(names)
+            missing = assets.missing(assets_of(*cases))
             if missing:
                 with assets.RichProgress() as progress:
                     assets.fetch(missing, progress=progress)

@@ -63,7 +63,7 @@ def arrange(session: pytest.Session, items: list[pytest.Item], settings: GateSet
     if empty:
         session.config.hook.pytest_deselected(items=empty)
     with_case = [item for item in items if case_of(item) is not None]
-    others = [item for item in items if item not in with_case and item not in empty]
+    others = [item for item in items if FIXTURE not in _fixtures(item)]
     order = {case.id: index for index, case in enumerate(settings.profile.cases)}
 
     def rank(item: pytest.Item) -> tuple[float, int]:

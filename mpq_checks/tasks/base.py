@@ -76,7 +76,7 @@ class Task(Protocol):
 
 
 class NeedsAssets(Protocol):
-    """A part of a task: dataset, model or metric."""
+    """A dataset, model, metric, codec, task or case."""
 
     def assets(self) -> tuple[str, ...]:
         """Names of the assets it needs."""
