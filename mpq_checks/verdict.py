@@ -24,6 +24,7 @@ __all__ = [
     "Verdict",
     "judge",
     "judge_new",
+    "metric_verdict",
     "signature",
 ]
 
@@ -250,11 +251,18 @@ def _judge_metric(
         smallest_detectable_drop=_smallest_detectable(noise, significance),
         samples_needed=_samples_needed(noise, margin, significance),
         method=comparison.method,
-        verdict=_metric_verdict(comparison, margin, significance) if moved else Verdict.PASS,
+        verdict=metric_verdict(comparison, margin, significance) if moved else Verdict.PASS,
     )
 
 
-def _metric_verdict(comparison: Comparison, margin: float, significance: float) -> Verdict:
+def metric_verdict(comparison: Comparison, margin: float, significance: float) -> Verdict:
+    """Verdict of a metric whose evidence moved.
+
+    Args:
+        comparison: with the baseline.
+        margin: the drop that is accepted.
+        significance: one-sided level at which a drop is called real.
+    """
     if comparison.drop > margin and comparison.p_worse <= significance:
         return Verdict.REGRESSION
     if comparison.drop < -margin and comparison.p_better <= significance:

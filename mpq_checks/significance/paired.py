@@ -232,7 +232,8 @@ class _EffectTest:
         return self.baseline.event is not None and bool(few)
 
     def _resampled(self, counts: Array) -> Array:
-        of_samples = counts[:, self.places]
+        independent = self.places.size == counts.shape[1]
+        of_samples = counts if independent else counts[:, self.places]
         return self.sign * (
             self.baseline.resampled(of_samples) - self.candidate.resampled(of_samples)
         )

@@ -19,10 +19,10 @@ __all__ = ["NUM_RESAMPLES", "SEED", "Effects", "cluster_counts", "interval", "on
 Array: TypeAlias = npt.NDArray[np.float64]
 
 SEED = 20240
-NUM_RESAMPLES = 4000
+NUM_RESAMPLES = 2000
 
-_CHUNK = 4_000_000
-"""Counts held in memory at a time."""
+_CHUNK = 500_000
+"""Counts in hand at a time: they should fit a core's cache."""
 
 _REMEMBERED_CLUSTERS = 1000
 
@@ -121,12 +121,12 @@ def cluster_counts(num_clusters: int) -> Iterator[Array]:
 def _studentised(effects: Effects, resampled: Callable[[Array], Array]) -> Array:
     """(drop of a resample - drop) / its standard error, sorted."""
     size = effects.num_clusters
-    squares = np.square(effects.influence)
+    moments = np.stack([effects.influence, np.square(effects.influence)], axis=1) / size
     ratios = []
     for counts in cluster_counts(size):
         differences = resampled(counts) - effects.drop
-        mean = counts @ effects.influence / size
-        variance = np.maximum(counts @ squares / size - mean**2, 0.0) * size / (size - 1)
+        mean, mean_square = (counts @ moments).T
+        variance = np.maximum(mean_square - mean**2, 0.0) * size / (size - 1)
         error = np.sqrt((variance + effects.floor**2) / size)
         defined = ~np.isnan(differences)
         with np.errstate(invalid="ignore", divide="ignore"):
