@@ -2,33 +2,24 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol, TypeAlias
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from mpq_checks.errors import MetricError
 from mpq_checks.metrics.tally import Proportion, Tally
-from mpq_checks.significance.proportions import exact_interval, mcnemar_p
-from mpq_checks.significance.resampling import Effects, interval, one_sided_p
+from mpq_checks.significance.paired_tests import (
+    EffectTest,
+    FlipTest,
+    PairedTest,
+    cluster_sums,
+    finite_value,
+)
 from mpq_checks.significance.sensitivity import Noise, PairNoise, ShareNoise
 
-__all__ = ["LEVEL", "Comparison", "PairedTest", "compare", "paired_test", "planned_noise"]
+__all__ = ["Comparison", "compare", "paired_test", "planned_noise"]
 
-Array: TypeAlias = npt.NDArray[np.float64]
-
-LEVEL = 0.95
-"""Of the two-sided intervals."""
-
-_EXACT = "exact McNemar test, Buehler interval"
-_BOOTSTRAP = "paired t-test, wider of t and studentised bootstrap interval"
-_FEW_EVENTS = "paired t-test, interval by the number of changed samples"
 _CERTAIN = "certain: one side is infinite"
-
-# With fewer changed clusters than this, one resample in fifty holds none of them, and the
-# bootstrap has nothing to say at the ends of a 95% interval.
-_FEW_CHANGED = 4
 
 
 @dataclass(frozen=True)
@@ -101,142 +92,14 @@ def paired_test(
     *,
     higher_is_better: bool,
     floor: float = 0.0,
-) -> "PairedTest":
+) -> PairedTest:
     """The test for these tallies, all of whose values are finite; arguments as of `compare`."""
     sign = 1.0 if higher_is_better else -1.0
     places = np.asarray(clusters)
     independent = int(places.max()) + 1 == places.size
     if isinstance(baseline, Proportion) and isinstance(candidate, Proportion) and independent:
-        return _FlipTest.of(baseline, candidate, sign)
-    return _EffectTest.of(baseline, candidate, sign, places, floor)
-
-
-class PairedTest(Protocol):
-    """A paired comparison whose parts are computed when asked for."""
-
-    @property
-    def drop(self) -> float:
-        """The estimate."""
-
-    @property
-    def method(self) -> str:
-        """Test and interval."""
-
-    def interval(self) -> tuple[float, float]:
-        """Two-sided, of level `LEVEL`."""
-
-    def p_worse(self) -> float:
-        """One-sided, of "not worse"."""
-
-    def p_better(self) -> float:
-        """One-sided, of "not better"."""
-
-    def noise(self) -> Noise | None:
-        """What its power follows from; None where too few samples changed to tell."""
-
-
-@dataclass(frozen=True)
-class _FlipTest:
-    """Of two proportions of independent samples."""
-
-    losses: int
-    gains: int
-    num_samples: int
-    method: str = _EXACT
-
-    @classmethod
-    def of(cls, baseline: Proportion, candidate: Proportion, sign: float) -> "_FlipTest":
-        fell = int(np.count_nonzero(baseline.successes > candidate.successes))
-        rose = int(np.count_nonzero(baseline.successes < candidate.successes))
-        losses, gains = (fell, rose) if sign > 0 else (rose, fell)
-        return cls(losses, gains, baseline.num_samples)
-
-    @property
-    def drop(self) -> float:
-        return (self.losses - self.gains) / self.num_samples
-
-    def interval(self) -> tuple[float, float]:
-        return exact_interval(self.losses, self.gains, self.num_samples, LEVEL)
-
-    def p_worse(self) -> float:
-        return mcnemar_p(self.losses, self.gains)
-
-    def p_better(self) -> float:
-        return mcnemar_p(self.gains, self.losses)
-
-    def noise(self) -> Noise | None:
-        if self.losses + self.gains < _FEW_CHANGED:
-            return None
-        return ShareNoise(min(self.losses, self.gains) / self.num_samples, self.num_samples)
-
-
-@dataclass(frozen=True, eq=False)
-class _EffectTest:
-    """Of aggregates through the effects of clusters."""
-
-    baseline: Tally
-    candidate: Tally
-    sign: float
-    places: npt.NDArray[np.integer]
-    effects: Effects
-    changed: npt.NDArray[np.bool_]
-
-    @classmethod
-    def of(
-        cls,
-        baseline: Tally,
-        candidate: Tally,
-        sign: float,
-        places: npt.NDArray[np.integer],
-        floor: float,
-    ) -> "_EffectTest":
-        influence = sign * (baseline.influence() - candidate.influence())
-        num_clusters = int(places.max()) + 1
-        effects = Effects(
-            drop=sign * (_finite_value(baseline) - _finite_value(candidate)),
-            influence=_cluster_sums(influence, places) * (num_clusters / places.size),
-            floor=floor,
-        )
-        moved = (baseline.columns != candidate.columns).any(axis=1)
-        changed = _cluster_sums(moved.astype(np.float64), places) > 0
-        return cls(baseline, candidate, sign, places, effects, changed)
-
-    @property
-    def drop(self) -> float:
-        return self.effects.drop
-
-    @property
-    def method(self) -> str:
-        return _FEW_EVENTS if self._few_events else _BOOTSTRAP
-
-    def interval(self) -> tuple[float, float]:
-        if self._few_events:
-            event = max(self.baseline.event or 0.0, self.candidate.event or 0.0)
-            return _few_events_interval(self.effects, self.changed, event)
-        return interval(self.effects, LEVEL, self._resampled)
-
-    def p_worse(self) -> float:
-        return one_sided_p(self.effects)
-
-    def p_better(self) -> float:
-        return one_sided_p(replace(self.effects, drop=-self.effects.drop))
-
-    def noise(self) -> Noise | None:
-        if np.count_nonzero(self.changed) < _FEW_CHANGED:
-            return None
-        return PairNoise(self.effects.spread, self.effects.num_clusters)
-
-    @property
-    def _few_events(self) -> bool:
-        few = np.count_nonzero(self.changed) < _FEW_CHANGED
-        return self.baseline.event is not None and bool(few)
-
-    def _resampled(self, counts: Array) -> Array:
-        independent = self.places.size == counts.shape[1]
-        of_samples = counts if independent else counts[:, self.places]
-        return self.sign * (
-            self.baseline.resampled(of_samples) - self.candidate.resampled(of_samples)
-        )
+        return FlipTest.of(baseline, candidate, sign)
+    return EffectTest.of(baseline, candidate, sign, places, floor)
 
 
 def planned_noise(baseline: Tally, clusters: Sequence[int], share: float) -> Noise | None:
@@ -254,23 +117,18 @@ def planned_noise(baseline: Tally, clusters: Sequence[int], share: float) -> Noi
     num_clusters = int(places.max()) + 1
     if isinstance(baseline, Proportion) and num_clusters == places.size:
         return ShareNoise(share / 2, baseline.num_samples)
-    if num_clusters < 2 or not math.isfinite(_finite_value(baseline)):
+    if num_clusters < 2 or not math.isfinite(finite_value(baseline)):
         return None
-    influence = _cluster_sums(baseline.influence(), places) * (num_clusters / places.size)
+    influence = cluster_sums(baseline.influence(), places) * (num_clusters / places.size)
     spread = share * float(np.std(influence, ddof=1))
     return PairNoise(spread, num_clusters) if spread > 0 else None
-
-
-def _cluster_sums(values: Array, clusters: npt.NDArray[np.integer]) -> Array:
-    """Sum of the values of each cluster."""
-    return np.asarray(np.bincount(clusters, weights=values), dtype=np.float64)
 
 
 def _certain(baseline: Tally, candidate: Tally, sign: float) -> Comparison | None:
     """The outcome where a sample or an aggregate is infinite on one side only."""
     lost = (baseline.infinite & ~candidate.infinite).any()
     won = (candidate.infinite & ~baseline.infinite).any()
-    before, after = _finite_value(baseline), _finite_value(candidate)
+    before, after = finite_value(baseline), finite_value(candidate)
     if not lost and not won and math.isfinite(before) and math.isfinite(after):
         return None
     if lost or won:
@@ -285,38 +143,3 @@ def _certain(baseline: Tally, candidate: Tally, sign: float) -> Comparison | Non
         noise=None,
         method=_CERTAIN,
     )
-
-
-def _finite_value(tally: Tally) -> float:
-    """The aggregate without the samples that make it infinite."""
-    return float(tally.resampled(np.ones((1, tally.num_samples)))[0])
-
-
-def _few_events_interval(
-    effects: Effects, changed: npt.NDArray[np.bool_], event: float
-) -> tuple[float, float]:
-    """Bounds by how many clusters may change at all (Clopper & Pearson 1934), times an effect.
-
-    The effect of a change is the mean of those seen, or that of one event where it is larger.
-    Changes the other way are not set against it. Student's bounds hold too.
-    """
-    if effects.num_clusters < 2:
-        return -np.inf, np.inf
-    low, high = interval(effects, LEVEL, _no_resamples)
-    return (
-        min(low, -_bound(effects, changed & (effects.influence < 0), event)),
-        max(high, _bound(effects, changed & (effects.influence > 0), event)),
-    )
-
-
-def _bound(effects: Effects, chosen: npt.NDArray[np.bool_], event: float) -> float:
-    from scipy.stats import beta
-
-    size, count = effects.num_clusters, int(np.count_nonzero(chosen))
-    share = 1.0 if count == size else float(beta.isf((1 - LEVEL) / 2, count + 1, size - count))
-    seen = float(np.abs(effects.influence[chosen]).mean()) / size if count else 0.0
-    return share * size * max(seen, event)
-
-
-def _no_resamples(counts: Array) -> Array:
-    return np.full(len(counts), np.nan)
