@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -100,18 +100,17 @@ def _judged(
     case: Case, evidence: Evidence, settings: GateSettings, judgement: Judgement
 ) -> Outcome:
     if settings.update != "all":
-        message = decision(judgement) if _fails(judgement.verdict, settings) else ""
+        if judgement.verdict is Verdict.INCONCLUSIVE and settings.inconclusive == "warn":
+            unsettled = f"not settled: {decision(judgement)}"
+            judgement = replace(judgement, notes=(unsettled, *judgement.notes))
+            return Outcome.of(case, "", judgement=judgement, evidence=evidence)
+        fails = judgement.verdict in {Verdict.INCONCLUSIVE, Verdict.REGRESSION}
+        message = decision(judgement) if fails else ""
         return Outcome.of(case, message, judgement=judgement, evidence=evidence)
     if judgement.verdict is Verdict.REGRESSION and not settings.reason:
         message = f"{decision(judgement)}. Not accepted: a REGRESSION needs --mpq-reason 'why'."
         return Outcome.of(case, message, judgement=judgement, evidence=evidence)
     return _accepted(case, evidence, judgement)
-
-
-def _fails(verdict: Verdict, settings: GateSettings) -> bool:
-    if verdict is Verdict.INCONCLUSIVE:
-        return settings.inconclusive == "fail"
-    return verdict is Verdict.REGRESSION
 
 
 def _unusable(

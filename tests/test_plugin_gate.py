@@ -111,7 +111,7 @@ def test_what_cannot_be_settled_fails_unless_asked_to_warn(accepted, pytester, w
     )
     warned = accepted("--mpq-inconclusive", "warn", change=UNSETTLED, workers=workers)
     assert warned.ret == 0
-    warned.stdout.fnmatch_lines(["toy/none*INCONCLUSIVE*"])
+    warned.stdout.fnmatch_lines(["toy/none*INCONCLUSIVE*", "toy/none: not settled: top1 1.000*"])
 
 
 def test_a_case_that_cannot_resolve_its_margin_says_so_on_every_run(accepted):
