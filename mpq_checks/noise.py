@@ -22,6 +22,9 @@ FLOORS: Mapping[str, float] = {
     "score": 3e-4,
     "nll_sum": 5e-4,
     "token_nll": 5e-5,
+    # Pixels: one moved, in one image of a hundred.
+    "intersection": 1,
+    "union": 1,
     # Of ranks and counts, which did not move.
     "auc": 1e-6,
     "mean_iou": 1e-6,
@@ -59,8 +62,8 @@ def floor(name: str) -> float:
 def differs(new: Any, old: Any, name: str = "") -> bool:
     """Whether nested data differs by more than float noise.
 
-    Whole numbers, strings and hashes have none. A float may differ by the floor of its field, or
-    of the nearest field around it that has one.
+    A number may differ by the floor of its field, or of the nearest field around it that has one.
+    Whole numbers without a floor, strings and hashes may not differ at all.
     """
     if isinstance(new, Mapping) and isinstance(old, Mapping):
         return new.keys() != old.keys() or any(
@@ -72,4 +75,6 @@ def differs(new: Any, old: Any, name: str = "") -> bool:
         )
     if isinstance(new, float) and isinstance(old, (float, int)):
         return not math.isclose(new, old, rel_tol=_ROUNDING, abs_tol=floor(name))
+    if type(new) is type(old) is int:
+        return abs(new - old) > FLOORS.get(name, 0)
     return bool(new != old)
