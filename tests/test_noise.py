@@ -7,8 +7,8 @@ from mpq_checks.noise import FLOORS, differs, floor
 
 @pytest.mark.parametrize("name", sorted(FLOORS))
 def test_a_difference_up_to_the_floor_is_none_and_one_beyond_it_is(name):
-    assert not differs({name: 2.0 + 0.99 * floor(name)}, {name: 2.0})
-    assert differs({name: 2.0 + 1.5 * floor(name)}, {name: 2.0})
+    assert not differs({name: 0.99 * floor(name)}, {name: 0.0})
+    assert differs({name: 1.5 * floor(name)}, {name: 0.0})
 
 
 def test_a_floor_holds_for_what_is_nested_in_its_field():
