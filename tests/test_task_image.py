@@ -13,6 +13,7 @@ import pytest
 from metric_cases import jpeg, photograph
 from sklearn.metrics import accuracy_score, jaccard_score, log_loss, roc_auc_score
 
+from mpq_checks.aggregate import aggregate_scores
 from mpq_checks.datasets.base import Sample
 from mpq_checks.datasets.imagenet_mini import ImagenetMini
 from mpq_checks.errors import DatasetError, MetricError, ModelError
@@ -102,12 +103,12 @@ def test_clean_scores_are_those_of_the_weights(
     imagenet: ImageClassification, evaluator: Evaluator, samples: list[Sample[int]]
 ) -> None:
     statistics = evaluator.evaluate([sample.signal for sample in samples], samples)
-    scores = imagenet.aggregate(statistics)
+    scores = aggregate_scores(imagenet, statistics)
     assert scores["top1"] == pytest.approx(53 / 70, abs=1.5 / 70)
     assert scores["nll"] == pytest.approx(0.722, abs=0.01)
     assert list(scores) == [metric.name for metric in imagenet.scores] == ["top1", "nll"]
     assert json.loads(json.dumps(statistics)) == statistics
-    assert imagenet.aggregate(statistics[::-1]) == pytest.approx(scores, abs=1e-12)
+    assert aggregate_scores(imagenet, statistics[::-1]) == pytest.approx(scores, abs=1e-12)
 
 
 @pytest.mark.assets
@@ -120,7 +121,7 @@ def test_compression_harms(
         signals = [
             sample.signal if quality is None else jpeg(sample.signal, quality) for sample in some
         ]
-        values.append(imagenet.aggregate(evaluator.evaluate(signals, some)))
+        values.append(aggregate_scores(imagenet, evaluator.evaluate(signals, some)))
     nll = [value["nll"] for value in values]
     assert nll == sorted(nll)
     assert nll[2] - nll[0] > 1.0
@@ -204,7 +205,7 @@ def test_statistics_and_scores_of_two_classes_equal_scikit_learn() -> None:
         evaluate(classification(row[None], binary=True), label)
         for row, label in zip(rows, labels, strict=True)
     ]
-    scores = classification(binary=True).aggregate(statistics)
+    scores = aggregate_scores(classification(binary=True), statistics)
     p = 1 / (1 + np.exp(rows[:, 0].astype(float) - rows[:, 1]))
     assert scores["top1"] == accuracy_score(labels, rows.argmax(axis=1))
     assert scores["nll"] == pytest.approx(log_loss(labels, p), abs=1e-7)
@@ -217,7 +218,7 @@ def test_statistics_and_scores_of_two_classes_equal_scikit_learn() -> None:
 def test_without_binary_there_is_no_auc() -> None:
     statistics = evaluate(classification(logits(0, 1)), 1)
     assert "score" not in statistics
-    assert list(classification().aggregate([statistics])) == ["top1", "nll"]
+    assert list(aggregate_scores(classification(), [statistics])) == ["top1", "nll"]
 
 
 def test_a_lost_decision_ranks_above_a_fall_in_likelihood() -> None:
@@ -280,9 +281,9 @@ def test_audio_is_refused(task: Task) -> None:
 )
 def test_statistics_that_do_not_aggregate_are_refused(statistics: list[dict[str, Any]]) -> None:
     with pytest.raises(MetricError):
-        classification(binary=True).aggregate(statistics)
+        aggregate_scores(classification(binary=True), statistics)
     with pytest.raises(MetricError):
-        segmentation().aggregate(statistics)
+        aggregate_scores(segmentation(), statistics)
 
 
 def test_segmentation_scores_the_dataset() -> None:
@@ -296,7 +297,9 @@ def test_segmentation_scores_the_dataset() -> None:
     truth, found = np.stack(masks), np.stack(guesses)
     scored = truth != 255
     expected = jaccard_score(truth[scored], found[scored], average="macro")
-    assert segmentation().aggregate(statistics) == pytest.approx({"mean_iou": expected}, abs=1e-12)
+    assert aggregate_scores(segmentation(), statistics) == pytest.approx(
+        {"mean_iou": expected}, abs=1e-12
+    )
     assert json.loads(json.dumps(statistics)) == statistics
 
 
@@ -357,13 +360,14 @@ def test_identity_and_assets() -> None:
 def test_aggregating_needs_no_torch() -> None:
     source = """
 import sys
+from mpq_checks.aggregate import aggregate_scores
 from mpq_checks.datasets.imagenet_mini import ImagenetMini
 from mpq_checks.models.mobilenet import MobileNetV2
 from mpq_checks.tasks.image_classification import ImageClassification
 from mpq_checks.tasks.segmentation import Segmentation
 task = ImageClassification("imagenet-mini", ImagenetMini(), MobileNetV2(), binary=True)
 rows = [{"label": k, "correct": 1, "nll": 0.5, "score": k} for k in (0, 1)]
-assert task.aggregate(rows) == {"top1": 1.0, "nll": 0.5, "auc": 1.0}
+assert aggregate_scores(task, rows) == {"top1": 1.0, "nll": 0.5, "auc": 1.0}
 task.identity(), task.assets(), task.scores
 heavy = {"torch", "torchvision", "transformers", "lpips", "scipy", "sklearn", "soxr"}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)

@@ -158,7 +158,7 @@ def test_another_sample_set_is_not_compared():
 
 
 def test_nan_is_refused():
-    with pytest.raises(MetricError, match="nll is NaN"):
+    with pytest.raises(MetricError, match="nll: a sample's value is NaN"):
         judge(CASE, make_evidence(with_nll(ROWS, math.nan)), make_evidence(ROWS))
 
 

@@ -10,6 +10,8 @@ import numpy as np
 from mpq_checks.codecs import Jpeg, NoCodec
 from mpq_checks.datasets.base import Sample
 from mpq_checks.metrics.base import Metric
+from mpq_checks.metrics.classification import top1_tally
+from mpq_checks.metrics.tally import Tally, mean_tally
 from mpq_checks.profiles import Margin, Profile, cases
 from mpq_checks.signals import Image
 
@@ -83,10 +85,10 @@ class ToyTask:
         predicted = int(logits.argmax())
         return {"correct": int(predicted == sample.reference), "nll": nll, "predicted": predicted}
 
-    def aggregate(self, statistics: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    def tallies(self, statistics: Sequence[Mapping[str, Any]]) -> dict[str, Tally]:
         return {
-            "top1": sum(row["correct"] for row in statistics) / len(statistics),
-            "nll": sum(row["nll"] for row in statistics) / len(statistics),
+            "top1": top1_tally([row["correct"] for row in statistics]),
+            "nll": mean_tally([row["nll"] for row in statistics], "nll"),
         }
 
     def worse(self, baseline: Mapping[str, Any], candidate: Mapping[str, Any]) -> float:

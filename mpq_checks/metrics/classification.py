@@ -7,16 +7,19 @@ import numpy.typing as npt
 
 from mpq_checks.errors import MetricError
 from mpq_checks.metrics.base import Metric
+from mpq_checks.metrics.tally import Proportion, RankTally, mean_tally
 
 __all__ = [
     "AUC",
     "NLL",
     "TOP1",
     "area_under_roc_curve",
+    "auc_tally",
     "log_probabilities",
     "mean_score",
     "negative_log_likelihood",
     "top1_class",
+    "top1_tally",
 ]
 
 TOP1 = Metric("top1", "fraction", higher_is_better=True, decimals=3)
@@ -61,8 +64,8 @@ def negative_log_likelihood(logits: Logits, label: int) -> float:
 def area_under_roc_curve(scores: Sequence[float], labels: Sequence[int]) -> float:
     """Probability that a positive scores above a negative, ties counting half; 0..1.
 
-    The rank statistic of Mann and Whitney: (R - p (p + 1) / 2) / (p n) with R the sum of the
-    positives' mean ranks among all, p positives and n negatives.
+    The statistic of Mann and Whitney: pairs of a positive and a negative that the positive wins,
+    over all such pairs.
 
     Args:
         scores: one a sample, higher for class 1.
@@ -72,6 +75,11 @@ def area_under_roc_curve(scores: Sequence[float], labels: Sequence[int]) -> floa
         MetricError: lists of different length, scores that are not finite, labels other than 0
             and 1, or only one of the two classes.
     """
+    return auc_tally(scores, labels).value()
+
+
+def auc_tally(scores: Sequence[float], labels: Sequence[int]) -> RankTally:
+    """What `area_under_roc_curve` needs, and raises as it does."""
     values = np.asarray(scores, dtype=np.float64)
     truth = np.asarray(labels)
     if values.ndim != 1 or values.shape != truth.shape:
@@ -87,11 +95,7 @@ def area_under_roc_curve(scores: Sequence[float], labels: Sequence[int]) -> floa
             f"auc: {num_positive} positives and {num_negative} negatives; it needs both, "
             "so measure more samples"
         )
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    # Twice the mean rank of each run of ties, to stay with whole numbers.
-    double_rank = 2 * np.cumsum(counts) - counts + 1
-    double_sum = int(double_rank[place][truth == 1].sum())
-    return (double_sum - num_positive * (num_positive + 1)) / (2 * num_positive * num_negative)
+    return RankTally(values, truth == 1)
 
 
 def mean_score(values: Sequence[float], name: str) -> float:
@@ -104,12 +108,24 @@ def mean_score(values: Sequence[float], name: str) -> float:
     Raises:
         MetricError: no values, or values that are not finite.
     """
-    numbers = np.asarray(values, dtype=np.float64)
-    if numbers.ndim != 1 or numbers.size == 0:
-        raise MetricError(f"{name}: no samples to take the mean of")
-    if not np.isfinite(numbers).all():
+    tally = mean_tally(values, name)
+    if tally.infinite.any():
         raise MetricError(f"{name}: a sample's value is NaN or infinite")
-    return float(np.mean(numbers))
+    return tally.value()
+
+
+def top1_tally(correct: Sequence[int]) -> Proportion:
+    """Top-1 of samples that are correct, 1, or not, 0.
+
+    Raises:
+        MetricError: no samples, or anything but 0 and 1.
+    """
+    successes = np.asarray(correct, dtype=np.float64)
+    if successes.ndim != 1 or successes.size == 0:
+        raise MetricError(f"{TOP1.name}: no samples to take the mean of")
+    if not np.isin(successes, (0.0, 1.0)).all():
+        raise MetricError(f"{TOP1.name}: a sample's `correct` is neither 0 nor 1")
+    return Proportion(successes)
 
 
 def _checked(logits: Logits) -> npt.NDArray[np.float64]:

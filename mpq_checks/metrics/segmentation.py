@@ -7,8 +7,9 @@ import numpy.typing as npt
 
 from mpq_checks.errors import MetricError
 from mpq_checks.metrics.base import Metric
+from mpq_checks.metrics.tally import Array, Sums
 
-__all__ = ["IGNORED", "MEAN_IOU", "intersection_and_union", "mean_iou"]
+__all__ = ["IGNORED", "MEAN_IOU", "intersection_and_union", "mean_iou", "mean_iou_tally"]
 
 MEAN_IOU = Metric("mean_iou", "fraction", higher_is_better=True, decimals=3)
 
@@ -63,6 +64,11 @@ def mean_iou(intersections: Sequence[Sequence[int]], unions: Sequence[Sequence[i
         MetricError: no images, lists of different form, an intersection beyond its union, or no
             scored pixel at all.
     """
+    return mean_iou_tally(intersections, unions).value()
+
+
+def mean_iou_tally(intersections: Sequence[Sequence[int]], unions: Sequence[Sequence[int]]) -> Sums:
+    """What `mean_iou` needs, and raises as it does."""
     try:
         hits = np.asarray(intersections, dtype=np.int64)
         whole = np.asarray(unions, dtype=np.int64)
@@ -75,11 +81,17 @@ def mean_iou(intersections: Sequence[Sequence[int]], unions: Sequence[Sequence[i
         )
     if (hits < 0).any() or (hits > whole).any():
         raise MetricError("mean_iou: an intersection is negative or beyond its union")
-    total = whole.sum(axis=0)
-    occurs = total > 0
-    if not occurs.any():
+    if not whole.any():
         raise MetricError("mean_iou: no pixel is scored; every mask is 255 throughout")
-    return float(np.mean(hits.sum(axis=0)[occurs] / total[occurs]))
+    return Sums(np.concatenate([hits, whole], axis=1).astype(np.float64), _mean_of_ratios)
+
+
+def _mean_of_ratios(totals: Array) -> Array:
+    """Totals are the intersections of all classes, then their unions."""
+    hits, whole = np.split(totals, 2, axis=-1)
+    occurs = whole > 0
+    ratios = np.divide(hits, whole, out=np.zeros_like(hits), where=occurs)
+    return np.asarray(ratios.sum(axis=-1) / occurs.sum(axis=-1), dtype=np.float64)
 
 
 def _classes(values: ClassMap, num_classes: int, what: str) -> npt.NDArray[np.int64]:

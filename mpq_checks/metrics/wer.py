@@ -2,10 +2,9 @@
 
 import functools
 import json
-import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +12,7 @@ from typing import Any, Protocol
 from mpq_checks.assets import asset_path, asset_sha256
 from mpq_checks.errors import AssetCorruptError, MetricError
 from mpq_checks.metrics.base import Metric
+from mpq_checks.metrics.tally import Array, Sums, ratio, ratio_tally
 
 __all__ = [
     "TOKEN_NLL",
@@ -23,6 +23,7 @@ __all__ = [
     "pooled",
     "word_errors",
     "word_recognition_accuracy",
+    "wra_tally",
 ]
 
 WRA = Metric("wra", "", higher_is_better=True, decimals=3)
@@ -120,7 +121,16 @@ def word_recognition_accuracy(errors: Sequence[int], words: Sequence[int]) -> fl
     Raises:
         MetricError: no samples, or no words.
     """
-    return 1.0 - pooled(errors, words, WRA.name)
+    return wra_tally(errors, words).value()
+
+
+def wra_tally(errors: Sequence[int], words: Sequence[int]) -> Sums:
+    """What `word_recognition_accuracy` needs, and raises as it does."""
+    return replace(ratio_tally(errors, words, WRA.name, events=True), combine=_accuracy)
+
+
+def _accuracy(totals: Array) -> Array:
+    return 1.0 - ratio(totals)
 
 
 def pooled(amounts: Sequence[float], counts: Sequence[int], metric: str) -> float:
@@ -135,12 +145,7 @@ def pooled(amounts: Sequence[float], counts: Sequence[int], metric: str) -> floa
         MetricError: lists of different length, counts that add up to nothing, or an amount that
             is not finite.
     """
-    total, number = math.fsum(amounts), sum(counts)
-    if len(amounts) != len(counts) or number <= 0:
-        raise MetricError(f"{metric}: {len(amounts)} samples with {number} words or tokens in all")
-    if not math.isfinite(total):
-        raise MetricError(f"{metric}: a sample's value is NaN or infinite")
-    return total / number
+    return ratio_tally(amounts, counts, metric).value()
 
 
 @functools.cache

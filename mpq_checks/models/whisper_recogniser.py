@@ -61,10 +61,10 @@ class WhisperRecogniser:
                 output = self._model(
                     encoder_outputs=(encoded,),
                     decoder_input_ids=torch.tensor([step], device=self._device),
-                    past_key_values=past,
+                    cache=past,
                     use_cache=True,
                 )
-                logits, past = output.logits[0, -1], output.past_key_values
+                logits, past = output.logits[0, -1], output.cache
                 logits[list(text.barred)] = -torch.inf
                 if not tokens:
                     logits[list(text.barred_first)] = -torch.inf

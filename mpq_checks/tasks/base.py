@@ -5,12 +5,13 @@ from typing import Any, Protocol, TypeAlias
 
 from mpq_checks.datasets.base import Dataset, Sample
 from mpq_checks.metrics.base import Metric, PerceptualMetric
+from mpq_checks.metrics.tally import Tally
 from mpq_checks.signals import Modality, Signal
 
 __all__ = ["Evaluator", "NeedsAssets", "Statistics", "Task", "assets_of"]
 
 Statistics: TypeAlias = dict[str, Any]
-"""Per sample, JSON values only: what `Task.aggregate` needs, and what a report shows."""
+"""Per sample, JSON values only: what `Task.tallies` needs, and what a report shows."""
 
 
 class Evaluator(Protocol):
@@ -23,7 +24,7 @@ class Evaluator(Protocol):
 
 
 class Task(Protocol):
-    """A frozen dataclass, cheap to create; `aggregate` needs no model and no torch."""
+    """A frozen dataclass, cheap to create; `tallies` needs no model and no torch."""
 
     def __hash__(self) -> int:
         """Equal tasks share one model in memory."""
@@ -65,8 +66,8 @@ class Task(Protocol):
     def load(self, device: str) -> Evaluator:
         """Bring the model into memory. Raises AssetError or ModelError."""
 
-    def aggregate(self, statistics: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-        """Exact value of each score over the given samples. Raises MetricError."""
+    def tallies(self, statistics: Sequence[Mapping[str, Any]]) -> Mapping[str, Tally]:
+        """What each score needs of the given samples, by its name. Raises MetricError."""
 
     def worse(self, baseline: Mapping[str, Any], candidate: Mapping[str, Any]) -> float:
         """How much worse one sample got, for ranking the worst; above 0 is worse."""

@@ -13,12 +13,13 @@ from mpq_checks.metrics.classification import (
     AUC,
     NLL,
     TOP1,
-    area_under_roc_curve,
-    mean_score,
+    auc_tally,
     negative_log_likelihood,
     top1_class,
+    top1_tally,
 )
 from mpq_checks.metrics.lpips import Lpips
+from mpq_checks.metrics.tally import Tally, mean_tally
 from mpq_checks.models.base import ImageClassifier, Model
 from mpq_checks.signals import Image, Modality, Signal
 from mpq_checks.tasks.base import Evaluator, Statistics, assets_of
@@ -83,20 +84,20 @@ class ImageClassification:
         """Bring the model into memory. Raises AssetError or ModelError."""
         return _Evaluator(self, self.model.load(device))
 
-    def aggregate(self, statistics: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-        """Value of each score.
+    def tallies(self, statistics: Sequence[Mapping[str, Any]]) -> dict[str, Tally]:
+        """Of each score.
 
         Raises:
             MetricError: no samples, statistics that lack a field, or for AUC only one class.
         """
-        values = {
-            TOP1.name: mean_score(column(statistics, "correct"), TOP1.name),
-            NLL.name: mean_score(column(statistics, "nll"), NLL.name),
+        tallies: dict[str, Tally] = {
+            TOP1.name: top1_tally(column(statistics, "correct")),
+            NLL.name: mean_tally(column(statistics, "nll"), NLL.name),
         }
         if self.binary:
             labels = column(statistics, "label")
-            values[AUC.name] = area_under_roc_curve(column(statistics, "score"), labels)
-        return values
+            tallies[AUC.name] = auc_tally(column(statistics, "score"), labels)
+        return tallies
 
     def worse(self, baseline: Mapping[str, Any], candidate: Mapping[str, Any]) -> float:
         """Rise of the NLL, after whether the decision was lost (or won)."""

@@ -10,7 +10,14 @@ from mpq_checks.datasets.base import Dataset, Mask, Sample
 from mpq_checks.errors import DatasetError, MetricError, ModelError, MpqError
 from mpq_checks.metrics.base import Metric, PerceptualMetric
 from mpq_checks.metrics.lpips import Lpips
-from mpq_checks.metrics.segmentation import IGNORED, MEAN_IOU, intersection_and_union, mean_iou
+from mpq_checks.metrics.segmentation import (
+    IGNORED,
+    MEAN_IOU,
+    intersection_and_union,
+    mean_iou,
+    mean_iou_tally,
+)
+from mpq_checks.metrics.tally import Tally
 from mpq_checks.models.base import ImageSegmenter, Model
 from mpq_checks.signals import Image, Modality, Signal
 from mpq_checks.tasks.base import Evaluator, Statistics, assets_of
@@ -78,14 +85,14 @@ class Segmentation:
         """Bring the model into memory. Raises AssetError or ModelError."""
         return _Evaluator(self, self.model.load(device))
 
-    def aggregate(self, statistics: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-        """Mean IoU over the samples.
+    def tallies(self, statistics: Sequence[Mapping[str, Any]]) -> dict[str, Tally]:
+        """Of mean IoU.
 
         Raises:
             MetricError: no samples, statistics that lack a field, or no scored pixel.
         """
         intersections = column(statistics, "intersection")
-        return {MEAN_IOU.name: mean_iou(intersections, column(statistics, "union"))}
+        return {MEAN_IOU.name: mean_iou_tally(intersections, column(statistics, "union"))}
 
     def worse(self, baseline: Mapping[str, Any], candidate: Mapping[str, Any]) -> float:
         """Fall of the sample's own mean IoU."""

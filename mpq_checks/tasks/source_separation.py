@@ -23,6 +23,7 @@ from mpq_checks.metrics.sdr import (
     sdr_db,
     stem_sdr_metric,
 )
+from mpq_checks.metrics.tally import Tally, mean_tally
 from mpq_checks.models.base import Model, SourceSeparator
 from mpq_checks.signals import Audio, Modality, Signal
 from mpq_checks.tasks.base import Evaluator, Statistics, assets_of
@@ -97,8 +98,8 @@ class SourceSeparation:
         """Bring the model into memory. Raises AssetError or ModelError."""
         return _Evaluator(self, self.model.load(device))
 
-    def aggregate(self, statistics: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-        """Value of each score; infinite where a ratio is.
+    def tallies(self, statistics: Sequence[Mapping[str, Any]]) -> dict[str, Tally]:
+        """Of each score; its value is infinite where a ratio is.
 
         Raises:
             MetricError: no samples, statistics that lack a field, or a score that silence leaves
@@ -106,17 +107,17 @@ class SourceSeparation:
         """
         frames = column(statistics, _FRAMES)
         by_stem = {
-            stem_sdr_metric(stem).name: mean_db([_frame_mean(row, stem) for row in frames])
+            stem_sdr_metric(stem).name: [_frame_mean(row, stem) for row in frames]
             for stem in self.stems
         }
         values = {
-            SDR_DB.name: mean_db([self._stem_mean(row, _frame_mean) for row in frames]),
+            SDR_DB.name: [self._stem_mean(row, _frame_mean) for row in frames],
             **by_stem,
-            GLOBAL_SDR_DB.name: self._mean(column(statistics, _GLOBAL)),
-            MAGNITUDE_SDR_DB.name: self._mean(column(statistics, _MAGNITUDE)),
-            MIXTURE_SDR_DB.name: mean_db([decode_db(v) for v in column(statistics, _MIXTURE)]),
+            GLOBAL_SDR_DB.name: self._of_clips(column(statistics, _GLOBAL)),
+            MAGNITUDE_SDR_DB.name: self._of_clips(column(statistics, _MAGNITUDE)),
+            MIXTURE_SDR_DB.name: [decode_db(v) for v in column(statistics, _MIXTURE)],
         }
-        return {name: _defined(name, value, len(statistics)) for name, value in values.items()}
+        return {name: _tally(name, of_samples) for name, of_samples in values.items()}
 
     def worse(self, baseline: Mapping[str, Any], candidate: Mapping[str, Any]) -> float:
         """Fall of the SDR over the whole clip, mean of the stems."""
@@ -132,8 +133,8 @@ class SourceSeparation:
         parts["mixture"] = statistics[_MIXTURE]
         return ", ".join(f"{name} {_shown(decode_db(value))}" for name, value in parts.items())
 
-    def _mean(self, rows: Sequence[Mapping[str, Any]]) -> float | None:
-        return mean_db([self._stem_mean(row, _single) for row in rows])
+    def _of_clips(self, rows: Sequence[Mapping[str, Any]]) -> list[float | None]:
+        return [self._stem_mean(row, _single) for row in rows]
 
     def _stem_mean(
         self,
@@ -157,13 +158,13 @@ def _of_stem(row: Mapping[str, Any], stem: str) -> Any:
     return row[stem]
 
 
-def _defined(name: str, value: float | None, num_samples: int) -> float:
-    if value is None:
+def _tally(name: str, values: Sequence[float | None]) -> Tally:
+    if all(value is None for value in values):
         raise MetricError(
-            f"{name}: none of the {num_samples} samples has a frame in which every stem and every "
+            f"{name}: none of the {len(values)} samples has a frame in which every stem and every "
             "estimate sounds, so it is not defined"
         )
-    return value
+    return mean_tally(values, name)
 
 
 def _shown(value: float | None) -> str:

@@ -9,14 +9,14 @@ from mpq_checks.datasets.base import Dataset, Sample, Transcript
 from mpq_checks.errors import DatasetError, MetricError, ModelError, MpqError
 from mpq_checks.metrics.base import Metric, PerceptualMetric
 from mpq_checks.metrics.cdpam import Cdpam
+from mpq_checks.metrics.tally import Tally, ratio_tally
 from mpq_checks.metrics.wer import (
     TOKEN_NLL,
     WRA,
     Normaliser,
     WhisperEnglish,
-    pooled,
     word_errors,
-    word_recognition_accuracy,
+    wra_tally,
 )
 from mpq_checks.models.base import Model, SpeechRecogniser
 from mpq_checks.signals import Audio, Modality, Signal
@@ -84,8 +84,8 @@ class SpeechRecognition:
         """Bring the model into memory. Raises AssetError or ModelError."""
         return _Evaluator(self, self.model.load(device))
 
-    def aggregate(self, statistics: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-        """Value of each score.
+    def tallies(self, statistics: Sequence[Mapping[str, Any]]) -> dict[str, Tally]:
+        """Of each score.
 
         Raises:
             MetricError: no samples, or statistics that lack a field.
@@ -93,8 +93,8 @@ class SpeechRecognition:
         errors, words = column(statistics, "errors"), column(statistics, "words")
         nll_sums, tokens = column(statistics, "nll_sum"), column(statistics, "tokens")
         return {
-            WRA.name: word_recognition_accuracy(errors, words),
-            TOKEN_NLL.name: pooled(nll_sums, tokens, TOKEN_NLL.name),
+            WRA.name: wra_tally(errors, words),
+            TOKEN_NLL.name: ratio_tally(nll_sums, tokens, TOKEN_NLL.name),
         }
 
     def worse(self, baseline: Mapping[str, Any], candidate: Mapping[str, Any]) -> float:
