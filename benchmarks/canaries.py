@@ -20,7 +20,9 @@ from pathlib import Path
 
 from canary_base import Change
 from canary_changes import CHANGES
+from canary_spread import main as spread
 from canary_store import FOLDER, path_of, write_evidence
+from canary_tables import judge_all
 
 
 def main() -> int:
@@ -40,9 +42,9 @@ def main() -> int:
         return 0
     if parsed.command == "measure":
         return _measure(_chosen(parsed.only), inside=parsed.inside)
-    import canary_tables
-
-    return canary_tables.judge_all() if parsed.command == "judge" else canary_tables.spread()
+    if parsed.command == "judge":
+        return judge_all()
+    return spread()
 
 
 def _chosen(text: str) -> list[Change]:

@@ -51,7 +51,7 @@ def _webp_method_0(task: str) -> Change:
 
 def _lame_fastest(case_id: str, rate: int | None) -> Change:
     rewrite = codec(encoder=signals.mp3_encoder(8, rate, "-compression_level", "9"))
-    what = "fastest LAME preset (9 for 5)"
+    what = "fastest LAME preset (9 for 3)"
     return _harm(case_id, "lame-9", what, _BYTES, rewrite, small=True)
 
 
@@ -212,6 +212,13 @@ _CHEST = (
         "weights at 5 bits, one range a tensor",
         _OUTPUT,
         loaded_model(models.quantised(5)),
+    ),
+    _harm(
+        "chest-xray-mini/none",
+        "4-bit",
+        "weights at 4 bits, one range a tensor",
+        _OUTPUT,
+        loaded_model(models.quantised(4)),
     ),
     _harm(
         "chest-xray-mini/jpeg-q5",
@@ -444,14 +451,14 @@ _MUSIC = (
         codec(after=named(signals.delayed, 64)),
     ),
     _harm(
-        "music-mini/opus-6kbps",
+        "music-mini/mp3-8kbps-24khz",
         "channels",
         "left and right swapped",
         _SIGNAL,
         codec(after=signals.channels_swapped),
     ),
     _harm(
-        "music-mini/opus-6kbps",
+        "music-mini/mp3-8kbps-24khz",
         "downmix",
         "mixed down to mono",
         _SIGNAL,
