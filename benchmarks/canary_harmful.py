@@ -267,6 +267,13 @@ _SOLAR = (
         _OUTPUT,
         loaded_model(models.quantised(5)),
     ),
+    _harm(
+        "solar-mini/none",
+        "4-bit",
+        "weights at 4 bits, one range a tensor",
+        _OUTPUT,
+        loaded_model(models.quantised(4)),
+    ),
 )
 
 _LUNGS = (
@@ -307,6 +314,13 @@ _LUNGS = (
         "weights at 5 bits, one range a tensor",
         _OUTPUT,
         loaded_model(models.quantised(5)),
+    ),
+    _harm(
+        "lungs-mini/none",
+        "4-bit",
+        "weights at 4 bits, one range a tensor",
+        _OUTPUT,
+        loaded_model(models.quantised(4)),
     ),
 )
 
