@@ -13,7 +13,7 @@ from mpq_checks.errors import BaselineError, MpqError
 from mpq_checks.gate import GateSettings
 from mpq_checks.outcome import Outcome
 from mpq_checks.report.results import write_results
-from mpq_checks.report.terminal import print_table
+from mpq_checks.report.terminal import print_table, underpowered
 from mpq_checks.session.items import case_id_of, case_of
 from mpq_checks.session.options import settings_of
 from mpq_checks.session.progress import WORKER_FOLDER, ProgressWatcher, progress_line
@@ -154,7 +154,7 @@ class GateController:
                 terminalreporter._tw._file,
                 colour=terminalreporter._tw.hasmarkup,
             )
-            for note in self._notes():
+            for note in (*self._notes(), *underpowered(self._in_order())):
                 terminalreporter.write_line(note)
         for accepted in self._accepted:
             moved = "; ".join(accepted.moved) or "unchanged"
