@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from canary_base import Change, base_case
 from canary_store import read_evidence, stored_baseline
@@ -83,12 +82,8 @@ def rank(finding: Finding) -> tuple[int, float]:
 
 
 def _judged(change: Change) -> Judgement:
-    # TODO(family size): plain keyword once `judge` has it.
-    extra: dict[str, Any] = {}
-    if hasattr(profile, "family_size"):
-        extra = {"family_size": profile.family_size}
-    case = base_case(change.case_id)
-    return judge(case, read_evidence(change), stored_baseline(change), **extra)
+    case, baseline = base_case(change.case_id), stored_baseline(change)
+    return judge(case, read_evidence(change), baseline, family_size=profile.family_size)
 
 
 def _visible(metric: MetricJudgement) -> bool:

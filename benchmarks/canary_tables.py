@@ -110,14 +110,13 @@ def _changes(findings: Sequence[Finding]) -> str:
 def _row(finding: Finding) -> list[str]:
     metric = finding.deciding
     others = [name for name in finding.failing if name != metric.name]
+    numbers = (metric.drop, metric.margin, metric.smallest_detectable_drop)
+    moved = metric.drop != 0 or finding.caught
     return [
         finding.change.what,
         finding.change.case_id,
         finding.verdict,
-        metric.name,
-        _number(metric.drop),
-        _number(metric.margin),
-        _number(metric.smallest_detectable_drop),
+        *([metric.name, *map(_number, numbers)] if moved else ["-"] * 4),
         ", ".join(others) or "-",
         finding.judgement.first_moved or "-",
     ]
@@ -145,7 +144,7 @@ def _entry(finding: Finding) -> dict[str, Any]:
         "drop": _json_number(metric.drop),
         "margin": _json_number(metric.margin),
         "smallest_detectable_drop": _json_number(metric.smallest_detectable_drop),
-        "p_value": _json_number(getattr(metric, "p_value", None)),
+        "p_value": _json_number(metric.p_value),
         "failing": finding.failing,
         "first_moved": finding.judgement.first_moved,
     }

@@ -127,11 +127,12 @@ def finding(kind: str, verdict: Verdict, **metric: Any) -> Finding:
         "interval": None,
         "margin": 0.01,
         "smallest_detectable_drop": 0.05,
+        "p_value": 0.001,
+        "samples_needed": None,
+        "method": "",
         **metric,
     }
-    known = MetricJudgement.__dataclass_fields__
-    others = {"p_value": None} if "p_value" in known else {}
-    one = MetricJudgement(**values, **others, verdict=verdict)
+    one = MetricJudgement(**values, verdict=verdict)
     change = next(change for change in CHANGES if change.kind == kind)
     return Finding(change, Judgement(verdict, (one,), "model output"))
 
