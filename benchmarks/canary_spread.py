@@ -6,6 +6,7 @@ is a share of the spread between samples. Small changes of a codec show how larg
 
 import math
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,14 +20,21 @@ from mpq_checks.evidence import Row
 
 __all__ = ["main", "shares"]
 
+Shares: TypeAlias = tuple[Change, dict[str, float]]
+
 
 def main() -> int:
     """Print one table a task: share of each metric under each small change, and flips of top-1."""
+    found: list[Shares] = []
     for task in TASKS:
         changes = [change for change in CHANGES if _is_planning(change, task)]
         if changes:
+            of_task = [(change, shares(change)) for change in changes]
             print(f"### {task}\n")
-            print(_task_table(changes))
+            print(_task_table(of_task))
+            found += of_task
+    print("### All tasks\n")
+    print(_metric_table(found))
     return 0
 
 
@@ -80,13 +88,26 @@ def _there(change: Change) -> bool:
     return path_of(change).exists()
 
 
-def _task_table(changes: Sequence[Change]) -> str:
-    found = [(change, shares(change)) for change in changes]
+def _task_table(found: Sequence[Shares]) -> str:
     metrics = list(found[0][1])
-    head = ["change", "case", *(f"{m} flips" if m == "top1" else m for m in metrics)]
     rows = [
-        [change.what, change.case_id.split("/")[1], *(f"{s[m]:.3f}" for m in metrics)]
-        for change, s in found
+        [change.what, change.case_id.split("/")[1], *(f"{of[name]:.3f}" for name in metrics)]
+        for change, of in found
     ]
-    largest = [f"{max(s[m] for _, s in found):.3f}" for m in metrics]
-    return table(head, [*rows, ["largest", "", *largest]])
+    return table(["change", "codec", *map(_title, metrics)], rows)
+
+
+def _metric_table(found: Sequence[Shares]) -> str:
+    by_metric: dict[str, list[float]] = {}
+    for _, of in found:
+        for name, share in of.items():
+            by_metric.setdefault(name, []).append(share)
+    rows = [
+        [_title(name), str(len(s)), f"{np.median(s):.3f}", f"{max(s):.3f}"]
+        for name, s in by_metric.items()
+    ]
+    return table(["metric", "changes", "median", "largest"], rows)
+
+
+def _title(metric: str) -> str:
+    return "top1 (share of flips)" if metric == "top1" else metric
