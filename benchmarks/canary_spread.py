@@ -1,7 +1,7 @@
-"""Planning figures for power: how much of the spread between samples two versions share.
+"""Planning figures for power: how far two versions of a case differ, sample by sample.
 
-A comparison pairs each sample with itself. Its noise is the spread of the paired differences, which
-is a share of the spread between samples. Small changes of a codec show how large that share is.
+A comparison pairs each sample with itself. Its noise is the spread of the paired differences, here
+as a share of the spread between the samples of the baseline, under small changes of a codec.
 """
 
 import math
