@@ -10,9 +10,41 @@ from typing import Any
 
 __all__ = ["FLOORS", "differs", "floor"]
 
-FLOORS: Mapping[str, float] = {}
+FLOORS: Mapping[str, float] = {
+    # Counted from bytes; floats are stored with nine digits.
+    "rate": 1e-8,
+    "bits_per_pixel": 1e-8,
+    "bits_per_sample": 1e-8,
+    "psnr_db": 1e-6,
+    "lpips": 7e-6,
+    "cdpam": 2e-6,
+    "nll": 2e-4,
+    "score": 3e-4,
+    "nll_sum": 5e-4,
+    "token_nll": 5e-5,
+    # Of ranks and counts, which did not move.
+    "auc": 1e-6,
+    "mean_iou": 1e-6,
+    "wra": 1e-6,
+    # Stored to 0.0001 dB.
+    "frames_db": 1e-3,
+    "global_db": 1e-3,
+    "magnitude_db": 1e-3,
+    "mixture_db": 1e-3,
+    "sdr_db": 1e-3,
+    "global_sdr_db": 1e-3,
+    "magnitude_sdr_db": 1e-3,
+    "mixture_sdr_db": 1e-3,
+    "vocals_sdr_db": 1e-3,
+    "accompaniment_sdr_db": 1e-3,
+}
+"""Ten times the largest difference that was measured, by metric and by field of a row."""
 
 _UNKNOWN = 1e-4
+"""For the statistics of tasks that were not measured."""
+
+_ROUNDING = 1e-8
+"""Relative: evidence is stored with nine digits."""
 
 
 def floor(name: str) -> float:
@@ -28,7 +60,7 @@ def differs(new: Any, old: Any, name: str = "") -> bool:
     """Whether nested data differs by more than float noise.
 
     Whole numbers, strings and hashes have none. A float may differ by the floor of its field, or
-    of the nearest named field around it, or by that share of its value.
+    of the nearest field around it that has one.
     """
     if isinstance(new, Mapping) and isinstance(old, Mapping):
         return new.keys() != old.keys() or any(
@@ -39,6 +71,5 @@ def differs(new: Any, old: Any, name: str = "") -> bool:
             differs(one, other, name) for one, other in zip(new, old, strict=True)
         )
     if isinstance(new, float) and isinstance(old, (float, int)):
-        tolerance = floor(name)
-        return not math.isclose(new, old, rel_tol=tolerance, abs_tol=tolerance)
+        return not math.isclose(new, old, rel_tol=_ROUNDING, abs_tol=floor(name))
     return bool(new != old)

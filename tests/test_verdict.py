@@ -1,6 +1,7 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -90,7 +91,9 @@ def test_one_regression_decides_even_when_all_else_improved():
 
 
 def test_a_relative_margin_follows_the_baseline():
-    margin = {metric.name: metric for metric in judge_new(CASE, make_evidence(ROWS), FAMILY).metrics}
+    margin = {
+        metric.name: metric for metric in judge_new(CASE, make_evidence(ROWS), FAMILY).metrics
+    }
     assert margin["bits_per_pixel"].margin == pytest.approx(0.02 * 0.5)
 
 
@@ -132,6 +135,82 @@ def test_changed_identities_and_environment_are_named():
     notes = judge(CASE, candidate, make_evidence(ROWS), FAMILY).notes
     assert "codec pillow: 12 -> 13" in notes
     assert "environment python: 3.11 -> 3.12" in notes
+
+
+def random_rows(size, spread, seed=3, drop=0.0):
+    """Rows whose NLL is off the baseline's by noise of this spread around `drop`."""
+    noise = np.random.default_rng(seed).normal(drop, spread, size)
+    return [with_nll([make_row(k)], 0.25 + float(noise[k]))[0] for k in range(size)]
+
+
+def nll_of(judgement):
+    return next(metric for metric in judgement.metrics if metric.name == "nll")
+
+
+@pytest.mark.parametrize(
+    ("size", "spread", "drop", "verdict"),
+    [
+        (200, 0.001, 0.0, Verdict.PASS),
+        (200, 0.1, 0.0, Verdict.INCONCLUSIVE),
+        (4, 0.002, 0.0, Verdict.INCONCLUSIVE),
+        (200, 0.001, 0.004, Verdict.REGRESSION),
+        (200, 0.001, -0.004, Verdict.IMPROVED),
+        (200, 0.1, 0.01, Verdict.INCONCLUSIVE),
+        (200, 0.0005, 0.0015, Verdict.PASS),
+    ],
+)
+def test_noise_decides_what_can_be_said(size, spread, drop, verdict):
+    stored = make_evidence([make_row(k) for k in range(size)])
+    candidate = make_evidence(random_rows(size, spread, drop=drop))
+    assert nll_of(judge(CASE, candidate, stored, FAMILY)).verdict is verdict
+
+
+def test_a_larger_family_asks_for_more_certainty():
+    stored = make_evidence([make_row(k) for k in range(20)])
+    candidate = make_evidence(random_rows(20, 0.01, drop=0.009))
+    few, many = (nll_of(judge(CASE, candidate, stored, size)) for size in (1, 1000))
+    assert few.p_value == many.p_value
+    assert few.interval == many.interval
+    assert (few.verdict, many.verdict) == (Verdict.REGRESSION, Verdict.INCONCLUSIVE)
+    assert few.smallest_detectable_drop < many.smallest_detectable_drop
+    assert few.samples_needed < many.samples_needed
+
+
+def test_what_is_not_settled_is_not_passed():
+    # Nothing flipped, but the likelihood moved: ten samples do not bound the flips of others.
+    narrow = make_profile(top1=Margin(0.1, "narrow")).cases[1]
+    judgement = judge(narrow, make_evidence(with_nll(ROWS, 0.251)), make_evidence(ROWS), FAMILY)
+    top1 = next(metric for metric in judgement.metrics if metric.name == "top1")
+    assert (top1.drop, top1.verdict) == (0.0, Verdict.INCONCLUSIVE)
+    assert judgement.verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("size", [1, 2, 10])
+def test_identical_evidence_is_never_inconclusive(size):
+    rows = ROWS[:size]
+    narrow = make_profile(top1=Margin(0.0, "none"), nll=Margin(0.0, "none")).cases[1]
+    judgement = judge(narrow, make_evidence(rows), make_evidence(rows), FAMILY)
+    assert {metric.verdict for metric in judgement.metrics} == {Verdict.PASS}
+    noisy = with_nll(rows, 0.25 + 1e-9)
+    assert judge(narrow, make_evidence(noisy), make_evidence(rows), FAMILY).verdict is Verdict.PASS
+
+
+def test_the_same_bytes_cost_the_same_whatever_the_model_does():
+    judgement = judge(CASE, make_evidence(random_rows(10, 0.5)), make_evidence(ROWS), FAMILY)
+    verdicts = {metric.name: metric.verdict for metric in judgement.metrics}
+    assert [verdicts[name] for name in ("bits_per_pixel", "psnr_db", "lpips")] == [Verdict.PASS] * 3
+
+
+def test_the_signature_tells_what_the_verdict_follows_from():
+    found = judge(CASE, make_evidence(ROWS), make_evidence(ROWS), 25).signature
+    assert found == "method 1, family of 25, false alarms 0.01, 2000 resamples, seed 20240"
+
+
+def test_a_new_case_tells_what_it_will_be_able_to_see():
+    rows = random_rows(30, 0.1)
+    nll = nll_of(judge_new(CASE, make_evidence(rows), FAMILY))
+    assert 0 < nll.smallest_detectable_drop < 0.1
+    assert nll.interval is None
 
 
 def test_the_worst_five_samples_come_worst_first():

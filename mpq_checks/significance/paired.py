@@ -242,6 +242,8 @@ class _EffectTest:
 def planned_noise(baseline: Tally, clusters: Sequence[int], share: float) -> Noise | None:
     """The noise to expect of a comparison with this baseline, before there is a candidate.
 
+    None where the samples of the baseline do not differ, as in the rate of uncompressed signals.
+
     Args:
         baseline: n samples.
         clusters: see `compare`.
@@ -255,7 +257,8 @@ def planned_noise(baseline: Tally, clusters: Sequence[int], share: float) -> Noi
     if num_clusters < 2 or not math.isfinite(_finite_value(baseline)):
         return None
     influence = _cluster_sums(baseline.influence(), places) * (num_clusters / places.size)
-    return PairNoise(share * float(np.std(influence, ddof=1)), num_clusters)
+    spread = share * float(np.std(influence, ddof=1))
+    return PairNoise(spread, num_clusters) if spread > 0 else None
 
 
 def _cluster_sums(values: Array, clusters: npt.NDArray[np.integer]) -> Array:
