@@ -35,9 +35,9 @@ class Finding:
 
     @property
     def deciding(self) -> MetricJudgement:
-        """Of the metrics with the case's verdict, the one that moved most margins."""
+        """Of the metrics with the case's verdict that moved, the one that moved most margins."""
         metrics = self.judgement.metrics
-        own = [metric for metric in metrics if str(metric.verdict) == self.verdict]
+        own = [m for m in metrics if m.drop and str(m.verdict) == self.verdict]
         better = self.verdict == "IMPROVED"
         return max(own or metrics, key=lambda metric: ratio(metric) * (-1 if better else 1))
 

@@ -111,12 +111,11 @@ def _row(finding: Finding) -> list[str]:
     metric = finding.deciding
     others = [name for name in finding.failing if name != metric.name]
     numbers = (metric.drop, metric.margin, metric.smallest_detectable_drop)
-    moved = metric.drop != 0 or finding.caught
     return [
         finding.change.what,
         finding.change.case_id,
         finding.verdict,
-        *([metric.name, *map(_number, numbers)] if moved else ["-"] * 4),
+        *([metric.name, *map(_number, numbers)] if metric.drop else ["-"] * 4),
         ", ".join(others) or "-",
         finding.judgement.first_moved or "-",
     ]
