@@ -15,6 +15,7 @@ MpqError
 ├── MetricError        a metric asked for something it does not define
 ├── EvidenceError      evidence that does not have the stated form
 ├── BaselineError      a stored baseline that is missing, corrupt, foreign or of other samples
+├── CurveError         rates and scores that make no curve, or two that cannot be compared
 ├── ProfileError       a profile, case, margin or name that does not hold together
 └── MeasurementError   a case that could not be measured to its end
 
@@ -29,6 +30,7 @@ __all__ = [
     "BaselineError",
     "CodecError",
     "CodecSettingError",
+    "CurveError",
     "DatasetError",
     "DecodingError",
     "EncodingError",
@@ -100,6 +102,10 @@ class EvidenceError(MpqError):
 
 class BaselineError(MpqError):
     """A stored baseline is missing, corrupt, foreign or of other samples."""
+
+
+class CurveError(MpqError):
+    """Rates and scores make no curve, or two curves cannot be compared."""
 
 
 class ProfileError(MpqError):

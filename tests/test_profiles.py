@@ -67,7 +67,7 @@ def test_cases_pair_tasks_with_codecs_of_their_modality():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("maxi", "there is no profile 'maxi'; there are mini"),
+        ("maxi", "there is no profile 'maxi'; there are mini, mini-curves"),
         ("no_module_here:profile", "there is no module 'no_module_here'"),
         ("toy_gate:absent", "absent is NoneType, not a mpq_checks.profiles.Profile"),
         ("os:system('x')", "there is no profile"),
