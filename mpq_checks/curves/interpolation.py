@@ -106,7 +106,7 @@ def rate_difference_percent(baseline: Points, candidate: Points, metric: int) ->
     for name, side in (("before", baseline), ("now", candidate)):
         scores = -side.errors[:, metric]
         if (np.diff(scores) <= _EQUAL).any():
-            raise CurveError(f"more bits do not always score better {name}")
+            raise CurveError(f"the score is not monotone {name}")
         sides.append((scores, side.log_rates))
     (old_scores, old_rates), (new_scores, new_rates) = sides
     low, high = _common(old_scores, new_scores)

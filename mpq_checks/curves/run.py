@@ -1,6 +1,5 @@
 """The curves of a run: which cases make one, and their baselines."""
 
-import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from mpq_checks.errors import BaselineError, CurveError
 from mpq_checks.outcome import Outcome
 from mpq_checks.profiles.base import Case, Profile
 
-__all__ = ["curves_of_run", "family"]
+__all__ = ["curves_of_run"]
 
 
 def curves_of_run(
@@ -25,11 +24,10 @@ def curves_of_run(
         baselines: folder of the baselines, before any update.
     """
     by_case = {outcome.case_id: outcome for outcome in outcomes}
+    ran = [case for case in profile.cases if case.id in by_case]
     groups: dict[tuple[str, str], list[Case]] = {}
-    for case in profile.cases:
-        if case.id in by_case:
-            name = family(case, by_case[case.id])
-            groups.setdefault((case.task.name, name), []).append(case)
+    for case, codec in zip(ran, _families(ran, by_case), strict=True):
+        groups.setdefault((case.task.name, codec), []).append(case)
     return tuple(
         _curve(codec, cases, by_case, baselines, profile.name)
         for (_, codec), cases in groups.items()
@@ -37,15 +35,23 @@ def curves_of_run(
     )
 
 
-def family(case: Case, outcome: Outcome) -> str:
-    """What the settings of one codec share: `codec` of its identity, else its class name."""
-    identity: Mapping[str, str] = {}
-    if outcome.evidence is not None:
-        identity = outcome.evidence["identities"]["codec"]
-    else:
-        # Without evidence the case has failed; whatever its codec raises has been told.
-        with contextlib.suppress(Exception):
-            identity = case.codec.identity()
+def _families(cases: Sequence[Case], outcomes: Mapping[str, Outcome]) -> list[str]:
+    """What the settings of one codec share: `codec` of its identity, else its class name.
+
+    A case that failed has no identity; it belongs with the others of its class.
+    """
+    found = [_family(case, outcomes[case.id]) for case in cases]
+    of_class = {type(case.codec): name for case, name in zip(cases, found, strict=True) if name}
+    return [
+        name or of_class.get(type(case.codec), type(case.codec).__name__)
+        for case, name in zip(cases, found, strict=True)
+    ]
+
+
+def _family(case: Case, outcome: Outcome) -> str | None:
+    if outcome.evidence is None:
+        return None
+    identity: Mapping[str, str] = outcome.evidence["identities"]["codec"]
     return identity.get("codec") or type(case.codec).__name__
 
 

@@ -7,14 +7,13 @@ from mpq_checks.curves import Curve, CurveMetric
 
 __all__ = ["curve_lines"]
 
-_HEADING = (
-    "rate and quality: drop at equal rate (above 0 is worse) with its 95% interval; bits at equal "
-    "score. No verdict follows from it."
-)
+_HEADING = "rate and quality, beside the verdicts: drop (above 0 is worse) with its 95% interval"
 
 _WIDTH = 100
 _LITTLE_IN_COMMON = 0.75
 """Common range of rates below which it is told; the package bjontegaard warns there too."""
+
+_LEAST_PERCENT = 0.05
 
 
 def curve_lines(curves: Sequence[Curve]) -> list[str]:
@@ -24,7 +23,7 @@ def curve_lines(curves: Sequence[Curve]) -> list[str]:
     """
     if not curves:
         return []
-    return _wrapped(_HEADING) + [line for curve in curves for line in _curve(curve)]
+    return [_HEADING] + [line for curve in curves for line in _curve(curve)]
 
 
 def _curve(curve: Curve) -> list[str]:
@@ -59,11 +58,10 @@ def _metric(metric: CurveMetric) -> str:
 def _bits(metric: CurveMetric) -> str:
     percent = metric.rate_difference_percent
     if percent is None:
-        return f"bits unknown, because {metric.missing['rate_difference_percent']}"
-    shown = f"{abs(percent):.1f}"
-    if float(shown) == 0:
+        return f"bits unknown: {metric.missing['rate_difference_percent']}"
+    if abs(percent) < _LEAST_PERCENT:
         return "the same bits at equal score"
-    return f"{shown}% {'more' if percent > 0 else 'fewer'} bits at equal score"
+    return f"{abs(percent):.1f}% {'more' if percent > 0 else 'fewer'} bits at equal score"
 
 
 def _signed(value: float, decimals: int) -> str:
@@ -72,10 +70,11 @@ def _signed(value: float, decimals: int) -> str:
 
 
 def _unmoved(metric: CurveMetric) -> bool:
-    if metric.drop is None or metric.interval is None or metric.rate_difference_percent is None:
+    if metric.drop is None:
         return False
-    shown = [_signed(value, metric.decimals) for value in (metric.drop, *metric.interval)]
-    return all(float(text) == 0 for text in shown) and abs(metric.rate_difference_percent) < 0.05
+    shown = [_signed(end, metric.decimals) for end in (metric.drop, *(metric.interval or ()))]
+    percent = metric.rate_difference_percent or 0.0
+    return all(float(text) == 0 for text in shown) and abs(percent) < _LEAST_PERCENT
 
 
 def _wrapped(line: str, indent: str = "  ") -> list[str]:
