@@ -236,7 +236,7 @@ WORSE = on_line(above=0.1)
         (
             [[replace(row, statistics={}) for row in some] for some in on_line()],
             WORSE,
-            r"a baseline does not give these metrics \(KeyError: 'correct'\)",
+            r"the samples do not give these metrics \(KeyError: 'correct'\)",
         ),
     ],
 )

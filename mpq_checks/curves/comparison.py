@@ -104,7 +104,7 @@ def compare(task: str, codec: str, settings: Sequence[Setting]) -> Curve:
         return no_curve(task, codec, names, str(error))
     except Exception as error:
         # A baseline of another version of a task can raise anything, and must not end the run.
-        why = f"a baseline does not give these metrics ({type(error).__name__}: {error})"
+        why = f"the samples do not give these metrics ({type(error).__name__}: {error})"
         return no_curve(task, codec, names, why)
 
 

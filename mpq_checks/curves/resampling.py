@@ -16,7 +16,7 @@ from mpq_checks.curves.side import Side
 from mpq_checks.errors import CurveError
 from mpq_checks.metrics.base import Metric
 
-__all__ = ["LEVEL", "METHOD", "NUM_RESAMPLES", "SEED", "intervals", "resampled_drops"]
+__all__ = ["LEVEL", "METHOD", "NUM_RESAMPLES", "SEED", "intervals"]
 
 LEVEL = 0.95
 NUM_RESAMPLES = 2000
@@ -48,11 +48,12 @@ def intervals(
     num_clusters = int(clusters.max()) + 1
     if num_clusters < 2:
         return ["all samples are one cluster"] * len(metrics)
-    drops = resampled_drops(before, after, metrics, clusters)
+    with np.errstate(divide="ignore", invalid="ignore"):  # what is not finite is left out
+        drops = _resampled_drops(before, after, metrics, clusters)
     return [_interval(column, num_clusters) for column in drops.T]
 
 
-def resampled_drops(
+def _resampled_drops(
     before: Side, after: Side, metrics: Sequence[Metric], clusters: npt.NDArray[np.intp]
 ) -> Array:
     """Drop of each metric in each resample, resamples x metrics; NaN where it has none."""
