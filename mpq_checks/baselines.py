@@ -22,10 +22,10 @@ from mpq_checks.evidence import (
     Evidence,
     Row,
     decode_floats,
-    differs,
     encode_floats,
     round_floats,
 )
+from mpq_checks.noise import differs
 from mpq_checks.profiles.base import Profile
 
 __all__ = [

@@ -11,6 +11,7 @@ from rich.console import Console
 from mpq_checks import assets, doctor
 from mpq_checks.errors import MpqError
 from mpq_checks.profiles import NAMES, Profile, load_profile
+from mpq_checks.report.sensitivity import sensitivity_table
 
 __all__ = ["main"]
 
@@ -120,4 +121,7 @@ def _doctor(parsed: argparse.Namespace) -> int:
     for finding in findings:
         mark = "ok     " if finding.ok else "PROBLEM"
         console.print(f"{mark} {finding.what}: {finding.state}", markup=False)
+    shown = doctor.sensitivities(profile, Path(parsed.mpq_baselines))
+    if shown:
+        console.print(sensitivity_table(shown))
     return _OK if all(finding.ok for finding in findings) else _PROBLEM

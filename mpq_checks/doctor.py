@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mpq_checks import assets
-from mpq_checks.baselines import baseline_path, read_baseline, unused_files
+from mpq_checks.baselines import Baseline, baseline_path, read_baseline, unused_files
 from mpq_checks.environment import available_cores, environment
 from mpq_checks.errors import MpqError
 from mpq_checks.profiles import Case, Profile
+from mpq_checks.verdict import judge_new
 
-__all__ = ["Finding", "examine"]
+__all__ = ["Finding", "Sensitivity", "examine", "sensitivities"]
 
 _GIB = 2**30
 
@@ -29,6 +30,58 @@ class Finding:
     what: str
     state: str
     ok: bool = True
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """What one metric of a case can show, by its stored baseline.
+
+    Attributes:
+        case_id: `task/codec`.
+        metric: name.
+        num_samples: n.
+        margin: the drop that is accepted, in the metric's unit.
+        smallest_detectable_drop: see `mpq_checks.verdict.MetricJudgement`.
+        samples_needed: to show a drop of the margin.
+    """
+
+    case_id: str
+    metric: str
+    num_samples: int
+    margin: float
+    smallest_detectable_drop: float | None
+    samples_needed: int | None
+
+    @property
+    def suffices(self) -> bool:
+        """Whether a drop of the margin can be shown."""
+        least = self.smallest_detectable_drop
+        return least is None or least <= self.margin
+
+
+def sensitivities(profile: Profile, baselines: Path) -> list[Sensitivity]:
+    """Of every metric of every case that has a readable baseline."""
+    return [
+        Sensitivity(
+            case_id=case.id,
+            metric=metric.name,
+            num_samples=len(stored.evidence.rows),
+            margin=metric.margin,
+            smallest_detectable_drop=metric.smallest_detectable_drop,
+            samples_needed=metric.samples_needed,
+        )
+        for case, stored in _readable_baselines(profile, baselines)
+        for metric in judge_new(case, stored.evidence, profile.family_size).metrics
+    ]
+
+
+def _readable_baselines(profile: Profile, folder: Path) -> Iterator[tuple[Case, Baseline]]:
+    for case in profile.cases:
+        try:
+            path = baseline_path(folder, profile.name, case.task.name, case.codec.name)
+            yield case, read_baseline(path)
+        except MpqError:
+            continue  # `examine` tells
 
 
 def examine(profile: Profile, baselines: Path) -> list[Finding]:

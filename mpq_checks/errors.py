@@ -15,6 +15,7 @@ MpqError
 ├── MetricError        a metric asked for something it does not define
 ├── EvidenceError      evidence that does not have the stated form
 ├── BaselineError      a stored baseline that is missing, corrupt, foreign or of other samples
+│   └── SourceDataError     a sample whose source data is not that of the baseline
 ├── CurveError         rates and scores that make no curve, or two that cannot be compared
 ├── ProfileError       a profile, case, margin or name that does not hold together
 └── MeasurementError   a case that could not be measured to its end
@@ -41,6 +42,7 @@ __all__ = [
     "MpqError",
     "ProfileError",
     "SignalError",
+    "SourceDataError",
 ]
 
 
@@ -102,6 +104,10 @@ class EvidenceError(MpqError):
 
 class BaselineError(MpqError):
     """A stored baseline is missing, corrupt, foreign or of other samples."""
+
+
+class SourceDataError(BaselineError):
+    """A sample's source data is not what the baseline was accepted with."""
 
 
 class CurveError(MpqError):

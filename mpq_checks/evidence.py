@@ -7,15 +7,11 @@ from typing import Any
 
 from mpq_checks.errors import EvidenceError
 
-__all__ = ["Evidence", "Row", "decode_floats", "differs", "encode_floats", "round_floats"]
+__all__ = ["Evidence", "Row", "decode_floats", "encode_floats", "round_floats"]
 
 _SIGNIFICANT_DIGITS = 9
 _NON_FINITE = {"inf": math.inf, "-inf": -math.inf}
 _SHA256_DIGITS = 64
-
-# Absolute and relative difference up to which two floats of evidence count as equal. Nine digits
-# are stored; other CPUs and numbers of threads differ from the sixth on.
-_NOISE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -140,17 +136,6 @@ def round_floats(value: Any) -> Any:
     if value is None or type(value) in {str, int, bool}:
         return value
     raise EvidenceError(f"a measured value is of type {type(value).__name__}, not a JSON value")
-
-
-def differs(new: Any, old: Any) -> bool:
-    """Whether nested data differs by more than float noise: 1e-4, absolute or relative."""
-    if isinstance(new, Mapping) and isinstance(old, Mapping):
-        return new.keys() != old.keys() or any(differs(new[key], old[key]) for key in new)
-    if isinstance(new, (list, tuple)) and isinstance(old, (list, tuple)):
-        return len(new) != len(old) or any(map(differs, new, old))
-    if isinstance(new, float) and isinstance(old, (float, int)):
-        return not math.isclose(new, old, rel_tol=_NOISE, abs_tol=_NOISE)
-    return bool(new != old)
 
 
 def encode_floats(value: Any) -> Any:

@@ -2,22 +2,25 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from mpq_checks.aggregate import aggregate
 from mpq_checks.baselines import Baseline, baseline_path, read_baseline
-from mpq_checks.errors import BaselineError, MpqError
+from mpq_checks.blame import SOURCE_DATA, notes_of_identities
+from mpq_checks.decision import decision
+from mpq_checks.errors import BaselineError, MpqError, SourceDataError
 from mpq_checks.evidence import Evidence
 from mpq_checks.measure import Progress, measure, resolve_device
 from mpq_checks.outcome import Outcome
 from mpq_checks.profiles.base import Case, Profile
 from mpq_checks.verdict import Judgement, Verdict, judge, judge_new
 
-__all__ = ["GateSettings", "Update", "run_case"]
+__all__ = ["GateSettings", "Inconclusive", "Update", "run_case"]
 
 Update: TypeAlias = Literal["none", "new", "all"]
+Inconclusive: TypeAlias = Literal["fail", "warn"]
 
 _STORED_TOLERANCE = 1e-6
 
@@ -33,6 +36,7 @@ class GateSettings:
         reason: why, recorded in the baseline's history.
         num_samples: measure only the first so many samples of each case; None: all.
         device: `auto`, `cpu` or `cuda`.
+        inconclusive: whether a case that cannot be settled fails, or passes with a note.
     """
 
     profile: Profile
@@ -41,6 +45,7 @@ class GateSettings:
     reason: str | None = None
     num_samples: int | None = None
     device: str = "auto"
+    inconclusive: Inconclusive = "fail"
 
 
 def run_case(case: Case, settings: GateSettings, progress: Progress | None = None) -> Outcome:
@@ -64,36 +69,64 @@ def run_case(case: Case, settings: GateSettings, progress: Progress | None = Non
 def _judge(case: Case, evidence: Evidence, settings: GateSettings) -> Outcome:
     path = baseline_path(settings.baselines, settings.profile.name, case.task.name, case.codec.name)
     if not path.exists():
-        new = judge_new(case, evidence)
-        if settings.update == "none":
-            message = (
-                f"{path}: there is no baseline. If the case is new, accept it with "
-                "--mpq-update-new; if the file was lost or renamed, restore it."
-            )
-            return Outcome.of(case, message, judgement=new, evidence=evidence)
-        return _accepted(case, evidence, new)
+        return _judge_new(case, evidence, settings, path)
     try:
-        judgement = judge(case, evidence, _checked(read_baseline(path), path, case).evidence)
+        stored = _checked(read_baseline(path), path, case).evidence
     except BaselineError as error:
         return _unusable(case, evidence, settings, str(error))
+    try:
+        judgement = judge(case, evidence, stored, settings.profile.family_size)
+    except SourceDataError as error:
+        differences = notes_of_identities(evidence, stored)
+        found = Judgement(Verdict.ERROR, (), first_moved=SOURCE_DATA, notes=differences)
+        return _unusable(case, evidence, settings, str(error), found)
+    except BaselineError as error:
+        return _unusable(case, evidence, settings, str(error))
+    return _judged(case, evidence, settings, judgement)
+
+
+def _judge_new(case: Case, evidence: Evidence, settings: GateSettings, path: Path) -> Outcome:
+    new = judge_new(case, evidence, settings.profile.family_size)
+    if settings.update != "none":
+        return _accepted(case, evidence, new)
+    message = (
+        f"{path}: there is no baseline. If the case is new, accept it with "
+        "--mpq-update-new; if the file was lost or renamed, restore it."
+    )
+    return Outcome.of(case, message, judgement=new, evidence=evidence)
+
+
+def _judged(
+    case: Case, evidence: Evidence, settings: GateSettings, judgement: Judgement
+) -> Outcome:
     if settings.update != "all":
-        passed = judgement.verdict is not Verdict.REGRESSION
-        message = "" if passed else _summary(judgement)
+        if judgement.verdict is Verdict.INCONCLUSIVE and settings.inconclusive == "warn":
+            unsettled = f"not settled: {decision(judgement)}"
+            judgement = replace(judgement, notes=(unsettled, *judgement.notes))
+            return Outcome.of(case, "", judgement=judgement, evidence=evidence)
+        fails = judgement.verdict in {Verdict.INCONCLUSIVE, Verdict.REGRESSION}
+        message = decision(judgement) if fails else ""
         return Outcome.of(case, message, judgement=judgement, evidence=evidence)
     if judgement.verdict is Verdict.REGRESSION and not settings.reason:
-        message = f"{_summary(judgement)}. Not accepted: a REGRESSION needs --mpq-reason 'why'."
+        message = f"{decision(judgement)}. Not accepted: a REGRESSION needs --mpq-reason 'why'."
         return Outcome.of(case, message, judgement=judgement, evidence=evidence)
     return _accepted(case, evidence, judgement)
 
 
-def _unusable(case: Case, evidence: Evidence, settings: GateSettings, why: str) -> Outcome:
+def _unusable(
+    case: Case,
+    evidence: Evidence,
+    settings: GateSettings,
+    why: str,
+    judgement: Judgement | None = None,
+) -> Outcome:
     if settings.update == "all" and settings.reason:
-        return _accepted(case, evidence, judge_new(case, evidence))
+        return _accepted(case, evidence, judge_new(case, evidence, settings.profile.family_size))
     message = (
         f"{why}. Restore the file from version control, or replace it with "
         "--mpq-update --mpq-reason 'why'."
     )
-    return Outcome.of(case, message, evidence=evidence)
+    return Outcome.of(case, message, judgement=judgement, evidence=evidence)
 
 
 def _accepted(case: Case, evidence: Evidence, judgement: Judgement) -> Outcome:
@@ -132,17 +165,6 @@ def _checked(baseline: Baseline, path: Path, case: Case) -> Baseline:
                 f"{path}: metrics.{name} is {baseline.metrics[name]}, but the samples give {value}"
             )
     return baseline
-
-
-def _summary(judgement: Judgement) -> str:
-    worse = [metric for metric in judgement.metrics if metric.verdict is Verdict.REGRESSION]
-    parts = [
-        f"{metric.name} {metric.baseline:.{metric.decimals}f} -> "
-        f"{metric.value:.{metric.decimals}f} (margin {metric.margin:.2g})"
-        for metric in worse
-        if metric.baseline is not None
-    ]
-    return "; ".join(parts)
 
 
 def _sample_ids(case: Case, num_samples: int | None) -> Sequence[str] | None:

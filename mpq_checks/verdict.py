@@ -1,18 +1,37 @@
 """Judge a candidate against its baseline, on the same samples."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from mpq_checks.aggregate import aggregate
-from mpq_checks.errors import BaselineError
-from mpq_checks.evidence import Evidence, Row, differs, encode_floats
+from mpq_checks.aggregate import tallies
+from mpq_checks.blame import Links, moved_links, notes_of_identities, paired, worst_samples
+from mpq_checks.evidence import Evidence, Row, encode_floats
+from mpq_checks.metrics.base import Metric
+from mpq_checks.metrics.tally import Tally
+from mpq_checks.noise import floor
 from mpq_checks.profiles.base import Case
+from mpq_checks.significance.paired import Comparison, compare, planned_noise
+from mpq_checks.significance.planning import planned_share
+from mpq_checks.significance.resampling import NUM_RESAMPLES, SEED
+from mpq_checks.significance.sensitivity import Noise
 
-__all__ = ["Judgement", "MetricJudgement", "Verdict", "judge", "judge_new"]
+__all__ = [
+    "FALSE_ALARM_RATE",
+    "Judgement",
+    "MetricJudgement",
+    "Verdict",
+    "judge",
+    "judge_new",
+    "metric_verdict",
+    "signature",
+]
 
-_WORST_SAMPLES = 5
+FALSE_ALARM_RATE = 0.01
+"""Probability of any REGRESSION in a whole profile that is noisy, but not worse."""
+
+_METHOD = 1
 
 
 class Verdict(StrEnum):
@@ -20,9 +39,13 @@ class Verdict(StrEnum):
 
     PASS = "PASS"  # noqa: S105  (not a password)
     IMPROVED = "IMPROVED"
+    INCONCLUSIVE = "INCONCLUSIVE"
     REGRESSION = "REGRESSION"
     NEW = "NEW"
     ERROR = "ERROR"
+
+
+_FROM_WORST = (Verdict.REGRESSION, Verdict.INCONCLUSIVE, Verdict.IMPROVED)
 
 
 @dataclass(frozen=True)
@@ -37,10 +60,15 @@ class MetricJudgement:
         value: of the candidate.
         baseline: over the same samples; None without a baseline.
         drop: how much worse, below 0 is better; None without a baseline.
-        interval: confidence interval of the drop; None until it is estimated.
+        interval: 95% confidence interval of the drop; None without a baseline.
         margin: the drop that is accepted.
-        smallest_detectable_drop: None until it is estimated.
-        verdict: PASS, IMPROVED, REGRESSION or NEW.
+        p_value: one-sided, of "not worse"; None without a baseline.
+        smallest_detectable_drop: found with 80% power at the level of the family; None where no
+            noise is known, as of a rate that cannot vary.
+        samples_needed: to detect a drop of the margin with that power (clusters, where samples
+            share one); None where none is known to suffice.
+        method: test and interval; empty without a baseline.
+        verdict: PASS, IMPROVED, INCONCLUSIVE, REGRESSION or NEW.
     """
 
     name: str
@@ -52,7 +80,10 @@ class MetricJudgement:
     drop: float | None
     interval: tuple[float, float] | None
     margin: float
+    p_value: float | None
     smallest_detectable_drop: float | None
+    samples_needed: int | None
+    method: str
     verdict: Verdict
 
 
@@ -61,11 +92,12 @@ class Judgement:
     """A case against its baseline.
 
     Attributes:
-        verdict: the worst of its metrics: one REGRESSION makes the case one.
+        verdict: the worst of its metrics: REGRESSION before INCONCLUSIVE before IMPROVED.
         metrics: in the order of the case.
         first_moved: the first link of the chain that differs from the baseline, or None.
         notes: what a reader should know: drift, changed identities, a stale baseline.
         worst: the samples that got worse, worst first, one line each.
+        signature: levels, resamples and seed that the verdict follows from.
     """
 
     verdict: Verdict
@@ -73,6 +105,7 @@ class Judgement:
     first_moved: str | None = None
     notes: tuple[str, ...] = ()
     worst: tuple[str, ...] = ()
+    signature: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Builtin types and JSON values only."""
@@ -85,166 +118,185 @@ class Judgement:
         return encoded
 
 
-def judge_new(case: Case, candidate: Evidence) -> Judgement:
-    """The metrics of a case that has no baseline."""
-    metrics = tuple(
-        MetricJudgement(
-            name=metric.name,
-            unit=metric.unit,
-            higher_is_better=metric.higher_is_better,
-            decimals=metric.decimals,
-            value=value,
-            baseline=None,
-            drop=None,
-            interval=None,
-            margin=case.margins[metric.name].absolute(value),
-            smallest_detectable_drop=None,
-            verdict=Verdict.NEW,
-        )
-        for metric, value in zip(
-            case.metrics, aggregate(case, candidate.rows).values(), strict=True
-        )
+def signature(family_size: int) -> str:
+    """What a verdict depends on besides the evidence: equal signatures, equal verdicts."""
+    return (
+        f"method {_METHOD}, family of {family_size}, false alarms {FALSE_ALARM_RATE:g}, "
+        f"{NUM_RESAMPLES} resamples, seed {SEED}"
     )
-    return Judgement(Verdict.NEW, metrics)
 
 
-def judge(case: Case, candidate: Evidence, baseline: Evidence) -> Judgement:
-    """Compare on the samples of the candidate.
-
-    A metric that is worse than the baseline by more than its margin is a REGRESSION, one that is
-    better by more is IMPROVED, else it is a PASS.
-
-    Raises:
-        BaselineError: the samples are not those of the baseline.
-        MetricError: a metric is NaN.
-    """
-    pairs = _paired(candidate, baseline)
-    values = aggregate(case, [new for new, _ in pairs])
-    stored = aggregate(case, [old for _, old in pairs])
+def judge_new(case: Case, candidate: Evidence, family_size: int) -> Judgement:
+    """The metrics of a case that has no baseline, with what it will be able to see."""
+    rows = sorted(candidate.rows, key=lambda row: row.sample_id)
+    clusters = _clusters(rows)
+    significance = FALSE_ALARM_RATE / family_size
+    found = tallies(case, rows)
     metrics = []
     for metric in case.metrics:
-        drop = metric.drop(stored[metric.name], values[metric.name])
-        margin = case.margins[metric.name].absolute(stored[metric.name])
+        tally = found[metric.name]
+        margin = case.margins[metric.name].absolute(tally.value())
+        noise = planned_noise(tally, clusters, planned_share(metric.name))
         metrics.append(
             MetricJudgement(
                 name=metric.name,
                 unit=metric.unit,
                 higher_is_better=metric.higher_is_better,
                 decimals=metric.decimals,
-                value=values[metric.name],
-                baseline=stored[metric.name],
-                drop=drop,
+                value=tally.value(),
+                baseline=None,
+                drop=None,
                 interval=None,
                 margin=margin,
-                smallest_detectable_drop=None,
-                verdict=_metric_verdict(drop, margin),
+                p_value=None,
+                smallest_detectable_drop=_smallest_detectable(noise, significance),
+                samples_needed=_samples_needed(noise, margin, significance),
+                method="",
+                verdict=Verdict.NEW,
             )
         )
-    verdict = _case_verdict([metric.verdict for metric in metrics])
-    link, moved = _first_moved(pairs)
+    return Judgement(Verdict.NEW, tuple(metrics), signature=signature(family_size))
+
+
+def judge(case: Case, candidate: Evidence, baseline: Evidence, family_size: int) -> Judgement:
+    """Compare on the samples of the candidate.
+
+    A metric is
+    - PASS if its evidence is that of the baseline but for float noise, or if the upper end of the
+      95% interval of its drop lies within the margin;
+    - REGRESSION if the drop exceeds the margin, and is above zero at the one-sided level
+      1% / family_size;
+    - IMPROVED if the same holds in the good direction;
+    - INCONCLUSIVE otherwise.
+
+    Args:
+        case: codec, task and margins.
+        candidate: what was measured now.
+        baseline: what was accepted.
+        family_size: metrics that are judged in the whole profile (`Profile.family_size`), whatever
+            part of it runs.
+
+    Raises:
+        BaselineError: the samples are not those of the baseline.
+        MetricError: a metric is NaN.
+    """
+    pairs = paired(candidate, baseline)
+    new_rows, old_rows = [new for new, _ in pairs], [old for _, old in pairs]
+    new_tallies, old_tallies = tallies(case, new_rows), tallies(case, old_rows)
+    links = moved_links(case, pairs)
+    clusters = _clusters(old_rows)
+    metrics = tuple(
+        _judge_metric(
+            metric,
+            old_tallies[metric.name],
+            new_tallies[metric.name],
+            clusters,
+            margin=case.margins[metric.name].absolute(old_tallies[metric.name].value()),
+            significance=FALSE_ALARM_RATE / family_size,
+            moved=links.moves(case, metric),
+        )
+        for metric in case.metrics
+    )
+    verdict = worst_of([metric.verdict for metric in metrics])
     return Judgement(
         verdict=verdict,
-        metrics=tuple(metrics),
-        first_moved=link,
-        notes=_notes(verdict, link, moved, len(pairs), candidate, baseline),
-        worst=_worst(case, pairs),
+        metrics=metrics,
+        first_moved=links.first,
+        notes=_notes(verdict, links, candidate, baseline),
+        worst=worst_samples(case, pairs),
+        signature=signature(family_size),
     )
 
 
-def _metric_verdict(drop: float, margin: float) -> Verdict:
-    if drop > margin:
-        return Verdict.REGRESSION
-    if drop < -margin:
-        return Verdict.IMPROVED
-    return Verdict.PASS
+def worst_of(verdicts: Sequence[Verdict]) -> Verdict:
+    """REGRESSION before INCONCLUSIVE before IMPROVED before PASS."""
+    return next((verdict for verdict in _FROM_WORST if verdict in verdicts), Verdict.PASS)
 
 
-def _case_verdict(verdicts: Sequence[Verdict]) -> Verdict:
-    for verdict in (Verdict.REGRESSION, Verdict.IMPROVED):
-        if verdict in verdicts:
-            return verdict
-    return Verdict.PASS
-
-
-def _paired(candidate: Evidence, baseline: Evidence) -> list[tuple[Row, Row]]:
-    stored = {row.sample_id: row for row in baseline.rows}
-    pairs = []
-    for row in candidate.rows:
-        old = stored.get(row.sample_id)
-        if old is None:
-            raise BaselineError(
-                f"the sample set changed: sample {row.sample_id!r} is not in the baseline"
-            )
-        if old.content_sha256 != row.content_sha256:
-            raise BaselineError(
-                f"the source data changed: sample {row.sample_id!r} has content "
-                f"{row.content_sha256[:12]}, in the baseline {old.content_sha256[:12]}"
-            )
-        pairs.append((row, old))
-    if candidate.complete and len(pairs) != len(stored):
-        gone = sorted(set(stored) - {row.sample_id for row in candidate.rows})
-        raise BaselineError(
-            f"the sample set changed: {len(gone)} samples of the baseline are gone, "
-            f"such as {gone[0]!r}"
+def _judge_metric(
+    metric: Metric,
+    baseline: Tally,
+    candidate: Tally,
+    clusters: Sequence[int],
+    *,
+    margin: float,
+    significance: float,
+    moved: bool,
+) -> MetricJudgement:
+    before, after = baseline.value(), candidate.value()
+    planned = planned_noise(baseline, clusters, planned_share(metric.name))
+    if moved:
+        comparison = compare(
+            baseline,
+            candidate,
+            clusters,
+            higher_is_better=metric.higher_is_better,
+            floor=floor(metric.name),
         )
-    return pairs
+    else:
+        drop = metric.drop(before, after)
+        comparison = Comparison(drop, (drop, drop), 1.0, 1.0, None, "same evidence")
+    noise = comparison.noise or planned
+    return MetricJudgement(
+        name=metric.name,
+        unit=metric.unit,
+        higher_is_better=metric.higher_is_better,
+        decimals=metric.decimals,
+        value=after,
+        baseline=before,
+        drop=comparison.drop,
+        interval=comparison.interval,
+        margin=margin,
+        p_value=comparison.p_worse,
+        smallest_detectable_drop=_smallest_detectable(noise, significance),
+        samples_needed=_samples_needed(noise, margin, significance),
+        method=comparison.method,
+        verdict=metric_verdict(comparison, margin, significance) if moved else Verdict.PASS,
+    )
 
 
-def _first_moved(pairs: Sequence[tuple[Row, Row]]) -> tuple[str | None, int]:
-    """The first link that differs, and for how many samples."""
-    for link, has_moved in _LINKS.items():
-        count = sum(has_moved(new, old) for new, old in pairs)
-        if count:
-            return link, count
-    return None, 0
+def metric_verdict(comparison: Comparison, margin: float, significance: float) -> Verdict:
+    """Verdict of a metric whose evidence moved.
+
+    Args:
+        comparison: with the baseline.
+        margin: the drop that is accepted.
+        significance: one-sided level at which a drop is called real.
+    """
+    if comparison.drop > margin and comparison.p_worse <= significance:
+        return Verdict.REGRESSION
+    if comparison.drop < -margin and comparison.p_better <= significance:
+        return Verdict.IMPROVED
+    if comparison.interval[1] <= margin:
+        return Verdict.PASS
+    return Verdict.INCONCLUSIVE
 
 
-_LINKS: Mapping[str, Callable[[Row, Row], bool]] = {
-    "encoded bytes": lambda new, old: new.encoded_sha256 != old.encoded_sha256,
-    "decoded signal": lambda new, old: new.decoded_sha256 != old.decoded_sha256,
-    "perceptual distance": lambda new, old: differs(new.perceptual, old.perceptual),
-    "model output": lambda new, old: differs(new.statistics, old.statistics),
-}
+def _smallest_detectable(noise: Noise | None, significance: float) -> float | None:
+    return None if noise is None else noise.smallest_detectable(significance)
+
+
+def _samples_needed(noise: Noise | None, margin: float, significance: float) -> int | None:
+    return None if noise is None else noise.units_needed(margin, significance)
+
+
+def _clusters(rows: Sequence[Row]) -> list[int]:
+    """Number of each row's cluster; a row without one is a cluster of its own."""
+    numbers: dict[tuple[str, str], int] = {}
+    keys = [
+        ("sample", row.sample_id) if row.cluster is None else ("cluster", row.cluster)
+        for row in rows
+    ]
+    return [numbers.setdefault(key, len(numbers)) for key in keys]
 
 
 def _notes(
-    verdict: Verdict,
-    link: str | None,
-    moved: int,
-    num_pairs: int,
-    candidate: Evidence,
-    baseline: Evidence,
+    verdict: Verdict, links: Links, candidate: Evidence, baseline: Evidence
 ) -> tuple[str, ...]:
-    notes = []
-    if link in {"encoded bytes", "decoded signal"} and verdict is not Verdict.REGRESSION:
-        notes.append(f"DRIFT: {link} changed for {moved} of {num_pairs} samples")
-    elif link is not None:
-        notes.append(f"first moved link: {link} ({moved} of {num_pairs} samples)")
-    if verdict is Verdict.IMPROVED:
-        notes.append("the baseline is stale: better than it by more than the margin")
-    for part, identity in candidate.identities.items():
-        notes += _changes(part, baseline.identities.get(part, {}), identity)
-    if link is not None:
-        notes += _changes("environment", baseline.environment, candidate.environment)
-    return tuple(notes)
-
-
-def _changes(part: str, old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    return [
-        f"{part} {key}: {old.get(key, 'absent')} -> {new.get(key, 'absent')}"
-        for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key)
-    ]
-
-
-def _worst(case: Case, pairs: Sequence[tuple[Row, Row]]) -> tuple[str, ...]:
-    ranked = sorted(
-        ((case.task.worse(old.statistics, new.statistics), new, old) for new, old in pairs),
-        key=lambda item: (-item[0], item[1].sample_id),
-    )
-    return tuple(
-        f"{new.sample_id}: {case.task.describe(old.statistics)} -> "
-        f"{case.task.describe(new.statistics)}"
-        for worse, new, old in ranked[:_WORST_SAMPLES]
-        if worse > 0
+    passed = verdict in {Verdict.PASS, Verdict.IMPROVED}
+    stale = ("the baseline is stale: better than it by more than the margin",)
+    return (
+        *links.notes(drift=passed),
+        *(stale if verdict is Verdict.IMPROVED else ()),
+        *notes_of_identities(candidate, baseline, environment=links.first is not None),
     )

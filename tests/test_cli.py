@@ -64,6 +64,30 @@ def test_doctor_finds_missing_baselines(capsys, tmp_path):
     assert "asset cache" in output
 
 
+def test_doctor_prints_what_each_case_can_show(capsys, tmp_path, monkeypatch):
+    from toy_gate import profile
+
+    from mpq_checks.baselines import Baseline, baseline_path, write_baseline
+    from mpq_checks.measure import measure
+
+    monkeypatch.setenv("COLUMNS", "120")
+    case = profile.cases[1]
+    path = baseline_path(tmp_path, "toy", "toy", case.codec.name)
+    write_baseline(path, Baseline({}, measure(case, profile="toy"), ()))
+    main(["doctor", "--mpq-profile", "toy_gate:profile", "--mpq-baselines", str(tmp_path)])
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    found = {row[1]: row[2:] for row in rows if row[:1] == ["toy/jpeg-q50"]}
+    assert list(found) == ["bits_per_pixel", "psnr_db", "lpips", "top1", "nll"]
+    size, margin, shows, needed = found["top1"][:4]
+    assert (size, margin, shows) == ("8", "0.5", "inf")
+    assert int(needed) > 8
+    assert " ".join(found["top1"][4:]) == "cannot show its margin"
+    size, margin, shows, needed = found["nll"]
+    assert (size, margin) == ("8", "0.002")
+    assert 0 < float(shows) < 0.002
+    assert int(needed) <= 8
+
+
 def test_fetch_of_a_profile_without_assets(capsys):
     assert main(["fetch", "--mpq-profile", "toy_gate:profile"]) == 0
 

@@ -94,6 +94,48 @@ def test_a_better_case_passes_and_says_that_the_baseline_is_stale(accepted):
     result.stdout.fnmatch_lines(["toy/jpeg-q50*IMPROVED*", "*the baseline is stale*"])
 
 
+UNSETTLED = "profile = make_profile(task=ToyTask(gain=0.0201), top1=Margin(0.1, 'too narrow'))"
+
+
+@WORKERS
+def test_what_cannot_be_settled_fails_unless_asked_to_warn(accepted, pytester, workers):
+    result = accepted("--mpq-json", "results.json", change=UNSETTLED, workers=workers)
+    assert result.ret == 1
+    case = results(pytester)["cases"][0]
+    assert (case["verdict"], case["passed"]) == ("INCONCLUSIVE", False)
+    assert case["metrics"]["top1"]["verdict"] == "INCONCLUSIVE"
+    low, high = case["metrics"]["top1"]["interval"]
+    assert low < 0
+    assert high > 0.1
+    result.stdout.fnmatch_lines(
+        ["*INCONCLUSIVE. top1 1.000 -> 1.000, drop -0.369..+0.369 (margin 0.100)*can show*"]
+    )
+    warned = accepted("--mpq-inconclusive", "warn", change=UNSETTLED, workers=workers)
+    assert warned.ret == 0
+    warned.stdout.fnmatch_lines(["toy/none*INCONCLUSIVE*", "toy/none: not settled: top1 1.000*"])
+
+
+def test_a_case_that_cannot_resolve_its_margin_says_so_on_every_run(accepted):
+    accepted(change="profile = make_profile(top1=Margin(0.1, 'narrow'))").stdout.fnmatch_lines(
+        ["toy/none shows drops from: *top1 * (margin 0.100)*"]
+    )
+
+
+def test_thresholds_do_not_depend_on_the_selection(accepted, pytester):
+    accepted("--mpq-json", "all.json", change=UNSETTLED)
+    accepted("--mpq-json", "one.json", "-k", "jpeg", change=UNSETTLED)
+    (one,) = results(pytester, "one.json")["cases"]
+    assert one == {**results(pytester, "all.json")["cases"][1], "seconds": one["seconds"]}
+    assert "family of 10" in one["signature"]
+
+
+def test_changed_source_data_is_the_first_link(accepted, pytester):
+    change = "profile = make_profile(task=ToyTask(dataset=ToyDataset(salt=1)))"
+    result = accepted("--mpq-json", "results.json", change=change)
+    assert {case["first_moved"] for case in results(pytester)["cases"]} == {"source data"}
+    result.stdout.fnmatch_lines(["*toy/none: ERROR. the source data changed: sample 'square-0'*"])
+
+
 def test_a_regression_is_accepted_only_with_a_reason(accepted, pytester):
     path = pytester.path / "baselines/toy/toy/jpeg-q50.json"
     before = path.read_bytes()

@@ -83,4 +83,7 @@ def test_results_hold_what_was_decided(outcomes):
     nll = jpeg["metrics"]["nll"]
     assert nll["drop"] == pytest.approx(nll["value"] - nll["baseline"])
     assert nll["drop"] > nll["margin"]
-    assert nll["interval"] is None
+    low, high = nll["interval"]
+    assert 0 < low < nll["drop"] < high
+    assert nll["p_value"] < 0.001
+    assert "family of 10" in jpeg["signature"]

@@ -39,6 +39,10 @@ class Tally(Protocol):
         """Samples, n."""
 
     @property
+    def columns(self) -> Array:
+        """n x columns: what is tallied of each sample."""
+
+    @property
     def infinite(self) -> npt.NDArray[np.bool_]:
         """Per sample, whether it makes the aggregate infinite; these are left out below."""
 
@@ -117,6 +121,11 @@ class Proportion:
     successes: Array
 
     @property
+    def columns(self) -> Array:
+        """The successes."""
+        return self.successes[:, None]
+
+    @property
     def num_samples(self) -> int:
         """Samples."""
         return self.successes.size
@@ -155,6 +164,11 @@ class RankTally:
 
     scores: Array
     positive: npt.NDArray[np.bool_]
+
+    @property
+    def columns(self) -> Array:
+        """The scores."""
+        return self.scores[:, None]
 
     @property
     def num_samples(self) -> int:

@@ -120,6 +120,11 @@ class Profile:
         """The case of this id, or None."""
         return next((case for case in self.cases if case.id == case_id), None)
 
+    @property
+    def family_size(self) -> int:
+        """Metrics that are judged in the whole profile: what the false alarm rate is shared by."""
+        return sum(len(case.metrics) for case in self.cases)
+
     def assets(self) -> tuple[str, ...]:
         """Names of all assets that the profile needs."""
         return assets_of(*self.cases)

@@ -7,11 +7,13 @@ from rich.console import Console
 from rich.table import Table
 
 from mpq_checks.outcome import Outcome
-from mpq_checks.report.numbers import metric_number
+from mpq_checks.report.numbers import interval_numbers, metric_number
 
 __all__ = ["failure_text"]
 
 _WIDTH = 100
+_HEADINGS = ("metric", "baseline", "now", "drop", "95% interval", "margin", "shows", "verdict")
+_LEGEND = "drop: above 0 is worse; shows: the smallest drop that these samples show with 80% power"
 
 
 def failure_text(outcome: Outcome, reproduce: str) -> str:
@@ -23,7 +25,7 @@ def failure_text(outcome: Outcome, reproduce: str) -> str:
     """
     parts = [f"{outcome.case_id}: {_headline(outcome)}"]
     if outcome.metrics:
-        parts.append(_metrics_table(outcome))
+        parts += [_metrics_table(outcome), _LEGEND]
     if outcome.judgement is not None:
         parts += _section("worst samples (baseline -> now)", outcome.judgement["worst"])
         parts += _section("notes", outcome.judgement["notes"])
@@ -40,9 +42,9 @@ def _headline(outcome: Outcome) -> str:
 
 
 def _metrics_table(outcome: Outcome) -> str:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("metric", "baseline", "now", "drop", "margin", "unit", "verdict"):
-        justify = "left" if heading in {"metric", "unit", "verdict"} else "right"
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in _HEADINGS:
+        justify = "left" if heading in {"metric", "verdict"} else "right"
         table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     for metric in outcome.metrics.values():
         table.add_row(
@@ -50,8 +52,9 @@ def _metrics_table(outcome: Outcome) -> str:
             metric_number(metric, "baseline"),
             metric_number(metric, "value"),
             metric_number(metric, "drop"),
+            interval_numbers(metric),
             metric_number(metric, "margin"),
-            metric["unit"],
+            metric_number(metric, "smallest_detectable_drop"),
             metric["verdict"],
         )
     stream = io.StringIO()

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["metric_number", "now_and_before"]
+__all__ = ["interval_numbers", "metric_number", "now_and_before"]
 
 
 def metric_number(metric: Mapping[str, Any], key: str) -> str:
@@ -14,6 +14,14 @@ def metric_number(metric: Mapping[str, Any], key: str) -> str:
         return "-"
     number = float(value)
     return str(number) if math.isinf(number) else f"{number:.{metric['decimals']}f}"
+
+
+def interval_numbers(metric: Mapping[str, Any]) -> str:
+    """`-0.003..0.021`: the interval of the drop with the metric's decimals."""
+    if metric["interval"] is None:
+        return "-"
+    low, high = (metric_number({**metric, "end": end}, "end") for end in metric["interval"])
+    return f"{low}..{high}"
 
 
 def now_and_before(metric: Mapping[str, Any]) -> str:

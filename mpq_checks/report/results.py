@@ -20,7 +20,10 @@ _METRIC_KEYS = (
     "drop",
     "interval",
     "margin",
+    "p_value",
     "smallest_detectable_drop",
+    "samples_needed",
+    "method",
     "verdict",
     "unit",
     "higher_is_better",
@@ -62,6 +65,7 @@ def _case(outcome: Outcome) -> dict[str, Any]:
         "first_moved": judgement.get("first_moved"),
         "notes": list(judgement.get("notes", ())),
         "worst": list(judgement.get("worst", ())),
+        "signature": judgement.get("signature", ""),
         "n": outcome.num_samples,
         "seconds": dict(outcome.seconds),
         "metrics": {

@@ -1,17 +1,17 @@
 """The table at the end of a run."""
 
-from collections.abc import Sequence
-from typing import TextIO
+from collections.abc import Mapping, Sequence
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from mpq_checks.outcome import Outcome
-from mpq_checks.report.numbers import now_and_before
+from mpq_checks.report.numbers import metric_number, now_and_before
 from mpq_checks.verdict import Verdict
 
-__all__ = ["print_table", "table"]
+__all__ = ["print_table", "table", "underpowered"]
 
 _MAX_WIDTH = 100
 _LEGEND = "rate: bits per pixel or per sample; =: as the baseline at this precision"
@@ -19,6 +19,7 @@ _STYLES = {
     Verdict.PASS: "green",
     Verdict.IMPROVED: "cyan",
     Verdict.NEW: "yellow",
+    Verdict.INCONCLUSIVE: "yellow",
     Verdict.REGRESSION: "bold red",
     Verdict.ERROR: "bold red",
 }
@@ -51,9 +52,30 @@ def table(outcomes: Sequence[Outcome]) -> Table:
     return built
 
 
+def underpowered(outcomes: Sequence[Outcome]) -> list[str]:
+    """For each case whose samples cannot show a drop of a margin, one line that says so."""
+    lines = []
+    for outcome in outcomes:
+        weak = [metric for metric in outcome.metrics.values() if _is_weak(metric)]
+        if weak:
+            parts = (
+                f"{metric['name']} {metric_number(metric, 'smallest_detectable_drop')} "
+                f"(margin {metric_number(metric, 'margin')})"
+                for metric in weak
+            )
+            lines.append(f"{outcome.case_id} shows drops from: {', '.join(parts)}")
+    return lines
+
+
+def _is_weak(metric: Mapping[str, Any]) -> bool:
+    least = metric["smallest_detectable_drop"]
+    return least is not None and float(least) > metric["margin"]
+
+
 def _verdict(outcome: Outcome) -> Text:
-    failed = not outcome.passed and outcome.verdict not in {Verdict.REGRESSION, Verdict.ERROR}
-    style = "bold red" if failed else _STYLES[outcome.verdict]
+    telling = {Verdict.REGRESSION, Verdict.INCONCLUSIVE, Verdict.ERROR}
+    failed = not outcome.passed and outcome.verdict not in telling
+    style = _STYLES[outcome.verdict] if outcome.passed else "bold red"
     return Text(f"{outcome.verdict}{' (fails)' if failed else ''}", style=style)
 
 

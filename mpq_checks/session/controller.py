@@ -15,7 +15,7 @@ from mpq_checks.gate import GateSettings
 from mpq_checks.outcome import Outcome
 from mpq_checks.report.curves import curve_lines
 from mpq_checks.report.results import write_results
-from mpq_checks.report.terminal import print_table
+from mpq_checks.report.terminal import print_table, underpowered
 from mpq_checks.session.items import case_id_of, case_of
 from mpq_checks.session.options import settings_of
 from mpq_checks.session.progress import WORKER_FOLDER, ProgressWatcher, progress_line
@@ -167,7 +167,7 @@ class GateController:
             )
             for line in curve_lines(self._curves):
                 terminalreporter.write_line(line)
-            for note in self._notes():
+            for note in (*self._notes(), *underpowered(self._in_order())):
                 terminalreporter.write_line(note)
         for accepted in self._accepted:
             moved = "; ".join(accepted.moved) or "unchanged"

@@ -59,6 +59,12 @@ def add_options(parser: pytest.Parser) -> None:
         default="auto",
         help="Where models run (default: auto)",
     )
+    group.addoption(
+        "--mpq-inconclusive",
+        choices=("fail", "warn"),
+        default="fail",
+        help="What an INCONCLUSIVE case does: fail, or pass with a warning (default: fail)",
+    )
     group.addoption("--mpq-json", metavar="FILE", help="Write the results as JSON, for programs")
     group.addoption(
         "--mpq-offline",
@@ -102,6 +108,7 @@ def _read_settings(config: pytest.Config) -> GateSettings:
         reason=reason,
         num_samples=config.option.mpq_samples,
         device=config.option.mpq_device,
+        inconclusive=config.option.mpq_inconclusive,
     )
 
 

@@ -1,0 +1,224 @@
+"""The paired tests: of flips of independent samples, and of the effects of clusters."""
+
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from mpq_checks.metrics.tally import Proportion, Tally
+from mpq_checks.significance.proportions import exact_interval, mcnemar_p
+from mpq_checks.significance.resampling import Effects, interval, one_sided_p
+from mpq_checks.significance.sensitivity import Noise, PairNoise, ShareNoise
+
+__all__ = ["LEVEL", "EffectTest", "FlipTest", "PairedTest", "cluster_sums", "finite_value"]
+
+Array: TypeAlias = npt.NDArray[np.float64]
+
+LEVEL = 0.95
+"""Of the two-sided intervals."""
+
+_EXACT = "exact McNemar test, Buehler interval"
+_BOOTSTRAP = "paired t-test, wider of t and studentised bootstrap interval"
+_FEW_EVENTS = "paired t-test, interval by the number of changed samples"
+
+# With fewer changed clusters than this, one resample in fifty holds none of them, and the
+# bootstrap has nothing to say at the ends of a 95% interval.
+_FEW_CHANGED = 4
+
+
+class PairedTest(Protocol):
+    """A paired comparison whose parts are computed when asked for."""
+
+    @property
+    def drop(self) -> float:
+        """The estimate."""
+
+    @property
+    def method(self) -> str:
+        """Test and interval."""
+
+    def interval(self) -> tuple[float, float]:
+        """Two-sided, of level `LEVEL`."""
+
+    def p_worse(self) -> float:
+        """One-sided, of "not worse"."""
+
+    def p_better(self) -> float:
+        """One-sided, of "not better"."""
+
+    def noise(self) -> Noise | None:
+        """What its power follows from; None where too few samples changed to tell."""
+
+
+@dataclass(frozen=True)
+class FlipTest:
+    """Of two proportions of independent samples.
+
+    Attributes:
+        losses: samples that only the baseline got right.
+        gains: samples that only the candidate got right.
+        num_samples: all samples.
+        method: test and interval.
+    """
+
+    losses: int
+    gains: int
+    num_samples: int
+    method: str = _EXACT
+
+    @classmethod
+    def of(cls, baseline: Proportion, candidate: Proportion, sign: float) -> "FlipTest":
+        """`sign`: 1 where successes are good, -1 where they are bad."""
+        fell = int(np.count_nonzero(baseline.successes > candidate.successes))
+        rose = int(np.count_nonzero(baseline.successes < candidate.successes))
+        losses, gains = (fell, rose) if sign > 0 else (rose, fell)
+        return cls(losses, gains, baseline.num_samples)
+
+    @property
+    def drop(self) -> float:
+        """The estimate."""
+        return (self.losses - self.gains) / self.num_samples
+
+    def interval(self) -> tuple[float, float]:
+        """Two-sided, of level `LEVEL`."""
+        return exact_interval(self.losses, self.gains, self.num_samples, LEVEL)
+
+    def p_worse(self) -> float:
+        """One-sided, of "not worse"."""
+        return mcnemar_p(self.losses, self.gains)
+
+    def p_better(self) -> float:
+        """One-sided, of "not better"."""
+        return mcnemar_p(self.gains, self.losses)
+
+    def noise(self) -> Noise | None:
+        """None where too few samples changed to tell."""
+        if self.losses + self.gains < _FEW_CHANGED:
+            return None
+        return ShareNoise(min(self.losses, self.gains) / self.num_samples, self.num_samples)
+
+
+@dataclass(frozen=True, eq=False)
+class EffectTest:
+    """Of aggregates through the effects of clusters.
+
+    Attributes:
+        baseline: n samples.
+        candidate: the same.
+        sign: 1 where higher is better, else -1.
+        places: of each sample, its cluster.
+        effects: of the clusters on the drop.
+        changed: of each cluster, whether anything of it differs.
+    """
+
+    baseline: Tally
+    candidate: Tally
+    sign: float
+    places: npt.NDArray[np.integer]
+    effects: Effects
+    changed: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(
+        cls,
+        baseline: Tally,
+        candidate: Tally,
+        sign: float,
+        places: npt.NDArray[np.integer],
+        floor: float,
+    ) -> "EffectTest":
+        """`sign`: 1 where higher is better, else -1; `places`: the cluster of each sample."""
+        influence = sign * (baseline.influence() - candidate.influence())
+        num_clusters = int(places.max()) + 1
+        effects = Effects(
+            drop=sign * (finite_value(baseline) - finite_value(candidate)),
+            influence=cluster_sums(influence, places) * (num_clusters / places.size),
+            floor=floor,
+        )
+        moved = (baseline.columns != candidate.columns).any(axis=1)
+        changed = cluster_sums(moved.astype(np.float64), places) > 0
+        return cls(baseline, candidate, sign, places, effects, changed)
+
+    @property
+    def drop(self) -> float:
+        """The estimate."""
+        return self.effects.drop
+
+    @property
+    def method(self) -> str:
+        """Test and interval."""
+        return _FEW_EVENTS if self._few_events else _BOOTSTRAP
+
+    def interval(self) -> tuple[float, float]:
+        """Two-sided, of level `LEVEL`."""
+        if self._few_events:
+            event = max(self.baseline.event or 0.0, self.candidate.event or 0.0)
+            return _few_events_interval(self.effects, self.changed, event)
+        return interval(self.effects, LEVEL, self._resampled)
+
+    def p_worse(self) -> float:
+        """One-sided, of "not worse"."""
+        return one_sided_p(self.effects)
+
+    def p_better(self) -> float:
+        """One-sided, of "not better"."""
+        return one_sided_p(replace(self.effects, drop=-self.effects.drop))
+
+    def noise(self) -> Noise | None:
+        """None where too few samples changed to tell."""
+        if np.count_nonzero(self.changed) < _FEW_CHANGED:
+            return None
+        return PairNoise(self.effects.spread, self.effects.num_clusters)
+
+    @property
+    def _few_events(self) -> bool:
+        few = np.count_nonzero(self.changed) < _FEW_CHANGED
+        return self.baseline.event is not None and bool(few)
+
+    def _resampled(self, counts: Array) -> Array:
+        independent = self.places.size == counts.shape[1]
+        of_samples = counts if independent else counts[:, self.places]
+        return self.sign * (
+            self.baseline.resampled(of_samples) - self.candidate.resampled(of_samples)
+        )
+
+
+def cluster_sums(values: Array, clusters: npt.NDArray[np.integer]) -> Array:
+    """Sum of the values of each cluster."""
+    return np.asarray(np.bincount(clusters, weights=values), dtype=np.float64)
+
+
+def finite_value(tally: Tally) -> float:
+    """The aggregate without the samples that make it infinite."""
+    return float(tally.resampled(np.ones((1, tally.num_samples)))[0])
+
+
+def _few_events_interval(
+    effects: Effects, changed: npt.NDArray[np.bool_], event: float
+) -> tuple[float, float]:
+    """Bounds by how many clusters may change at all (Clopper & Pearson 1934), times an effect.
+
+    The effect of a change is the mean of those seen, or that of one event where it is larger.
+    Changes the other way are not set against it. Student's bounds hold too.
+    """
+    if effects.num_clusters < 2:
+        return -np.inf, np.inf
+    low, high = interval(effects, LEVEL, _no_resamples)
+    return (
+        min(low, -_bound(effects, changed & (effects.influence < 0), event)),
+        max(high, _bound(effects, changed & (effects.influence > 0), event)),
+    )
+
+
+def _bound(effects: Effects, chosen: npt.NDArray[np.bool_], event: float) -> float:
+    from scipy.stats import beta
+
+    size, count = effects.num_clusters, int(np.count_nonzero(chosen))
+    share = 1.0 if count == size else float(beta.isf((1 - LEVEL) / 2, count + 1, size - count))
+    seen = float(np.abs(effects.influence[chosen]).mean()) / size if count else 0.0
+    return share * size * max(seen, event)
+
+
+def _no_resamples(counts: Array) -> Array:
+    return np.full(len(counts), np.nan)

@@ -1,0 +1,152 @@
+"""Interval for the mean effect of clusters: Student's t and the studentised bootstrap, the wider.
+
+Student's t holds for few clusters of symmetric effects, and misses too often where they are
+skewed. The studentised bootstrap (Efron 1982; Hall 1988) follows the skew. The wider of the two on
+each side keeps its level in both; docs/statistics.md has the simulations, and those of BCa, which
+does not keep it below 100 clusters.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["NUM_RESAMPLES", "SEED", "Effects", "cluster_counts", "interval", "one_sided_p"]
+
+Array: TypeAlias = npt.NDArray[np.float64]
+
+SEED = 20240
+NUM_RESAMPLES = 2000
+
+_CHUNK = 500_000
+"""Counts in hand at a time: they should fit a core's cache."""
+
+_REMEMBERED_CLUSTERS = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Effects:
+    """A drop and what each cluster has to do with it.
+
+    Attributes:
+        drop: the estimate.
+        influence: one number a cluster, of mean zero; the variance of their mean is that of the
+            drop.
+        floor: float noise of one cluster's influence: the least standard deviation to believe.
+    """
+
+    drop: float
+    influence: Array
+    floor: float = 0.0
+
+    @property
+    def num_clusters(self) -> int:
+        """Clusters."""
+        return self.influence.size
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of a cluster's influence, the floor included."""
+        return float(np.hypot(np.std(self.influence, ddof=1), self.floor))
+
+    @property
+    def standard_error(self) -> float:
+        """Of the drop."""
+        return self.spread / float(np.sqrt(self.num_clusters))
+
+
+def one_sided_p(effects: Effects) -> float:
+    """Probability of so large a drop or a larger one where there is none (Student's t).
+
+    1 for fewer than two clusters, which have no spread to judge by.
+    """
+    from scipy.stats import t as student
+
+    if effects.num_clusters < 2:
+        return 1.0
+    if effects.standard_error == 0:
+        return 1.0 if effects.drop <= 0 else 0.0
+    return float(student.sf(effects.drop / effects.standard_error, effects.num_clusters - 1))
+
+
+def interval(
+    effects: Effects, level: float, resampled: Callable[[Array], Array]
+) -> tuple[float, float]:
+    """Two-sided interval for the drop.
+
+    Args:
+        effects: the estimate and its clusters.
+        level: such as 0.95.
+        resampled: the drop of each resample, given how often each cluster is in it (resamples x
+            clusters); NaN where a resample has none.
+
+    Returns:
+        Minus and plus infinity for fewer than two clusters.
+    """
+    from scipy.stats import t as student
+
+    if effects.num_clusters < 2:
+        return -np.inf, np.inf
+    error = effects.standard_error
+    if error == 0:
+        return effects.drop, effects.drop
+    tail = (1 - level) / 2
+    quantile = float(student.isf(tail, effects.num_clusters - 1))
+    ratios = _studentised(effects, resampled)
+    if ratios.size == 0:
+        return effects.drop - error * quantile, effects.drop + error * quantile
+    # Ranks are counted alike from both ends, so that a changed sign mirrors the interval.
+    rank = int(np.floor(tail * ratios.size))
+    lowest, highest = ratios[rank], ratios[-1 - rank]
+    return (
+        effects.drop - error * max(quantile, float(highest)),
+        effects.drop + error * max(quantile, -float(lowest)),
+    )
+
+
+def cluster_counts(num_clusters: int) -> Iterator[Array]:
+    """Resamples with replacement: how often each cluster is in each, some rows at a time.
+
+    The same for every metric, case and run with so many clusters.
+    """
+    if num_clusters <= _REMEMBERED_CLUSTERS:
+        yield from _remembered_counts(num_clusters)
+    else:
+        yield from _draw_counts(num_clusters)
+
+
+def _studentised(effects: Effects, resampled: Callable[[Array], Array]) -> Array:
+    """(drop of a resample - drop) / its standard error, sorted."""
+    size = effects.num_clusters
+    moments = np.stack([effects.influence, np.square(effects.influence)], axis=1) / size
+    ratios = []
+    for counts in cluster_counts(size):
+        differences = resampled(counts) - effects.drop
+        mean, mean_square = (counts @ moments).T
+        variance = np.maximum(mean_square - mean**2, 0.0) * size / (size - 1)
+        error = np.sqrt((variance + effects.floor**2) / size)
+        defined = ~np.isnan(differences)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio = differences[defined] / error[defined]
+        # A resample without effect or spread speaks for no effect.
+        ratios.append(np.where(np.isnan(ratio), 0.0, ratio))
+    return np.sort(np.concatenate(ratios))
+
+
+@lru_cache(maxsize=8)
+def _remembered_counts(num_clusters: int) -> tuple[Array, ...]:
+    return tuple(_draw_counts(num_clusters))
+
+
+def _draw_counts(num_clusters: int) -> Iterator[Array]:
+    generator = np.random.default_rng([SEED, num_clusters])
+    rows = max(1, _CHUNK // num_clusters)
+    for start in range(0, NUM_RESAMPLES, rows):
+        size = min(rows, NUM_RESAMPLES - start)
+        drawn = generator.integers(num_clusters, size=(size, num_clusters))
+        cells = drawn + num_clusters * np.arange(size)[:, None]
+        counts = np.bincount(cells.ravel(), minlength=size * num_clusters)
+        yield counts.reshape(size, num_clusters).astype(np.float64)
