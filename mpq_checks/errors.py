@@ -16,6 +16,7 @@ MpqError
 ├── EvidenceError      evidence that does not have the stated form
 ├── BaselineError      a stored baseline that is missing, corrupt, foreign or of other samples
 │   └── SourceDataError     a sample whose source data is not that of the baseline
+├── CurveError         rates and scores that make no curve, or two that cannot be compared
 ├── ProfileError       a profile, case, margin or name that does not hold together
 └── MeasurementError   a case that could not be measured to its end
 
@@ -30,6 +31,7 @@ __all__ = [
     "BaselineError",
     "CodecError",
     "CodecSettingError",
+    "CurveError",
     "DatasetError",
     "DecodingError",
     "EncodingError",
@@ -106,6 +108,10 @@ class BaselineError(MpqError):
 
 class SourceDataError(BaselineError):
     """A sample's source data is not what the baseline was accepted with."""
+
+
+class CurveError(MpqError):
+    """Rates and scores make no curve, or two curves cannot be compared."""
 
 
 class ProfileError(MpqError):

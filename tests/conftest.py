@@ -1,5 +1,6 @@
 """Fixtures for the framework's own tests."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,8 @@ def gate(
 
     `change` is Python source that may rebind `profile`; further arguments go to pytest.
     """
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    paths = (str(Path(__file__).parent), os.environ.get("PYTHONPATH", ""))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
     pytester.makepyfile(test_suite=_SUITE)
     pytester.makeini("[pytest]\nmpq_profile = my_gate:profile\n")
 

@@ -1,9 +1,12 @@
 import math
+from collections import Counter
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 from toy_gate import ToyTask, make_profile
 
+from mpq_checks.baselines import baseline_path, read_baseline, unused_files
 from mpq_checks.codecs import Jpeg, NoCodec, Opus
 from mpq_checks.errors import ProfileError
 from mpq_checks.profiles import DEFAULT_MARGINS, Case, Margin, Profile, cases, load_profile
@@ -67,7 +70,7 @@ def test_cases_pair_tasks_with_codecs_of_their_modality():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("maxi", "there is no profile 'maxi'; there are mini"),
+        ("maxi", "there is no profile 'maxi'; there are mini, mini-curves"),
         ("no_module_here:profile", "there is no module 'no_module_here'"),
         ("toy_gate:absent", "absent is NoneType, not a mpq_checks.profiles.Profile"),
         ("os:system('x')", "there is no profile"),
@@ -93,3 +96,16 @@ def test_mini_is_hashable_and_equal_to_itself_across_imports():
     assert {metric.name for case in profile.cases for metric in case.metrics} <= set(
         DEFAULT_MARGINS
     )
+
+
+def test_mini_curves_has_four_settings_of_each_codec_and_a_baseline_for_each():
+    profile = load_profile("mini-curves")
+    settings = Counter((case.task.name, type(case.codec)) for case in profile.cases)
+    assert list(settings.values()) == [4] * 4
+    folder = Path(__file__).parent.parent / "baselines"
+    assert unused_files(folder, profile) == ()
+    for case in profile.cases:
+        baseline = read_baseline(
+            baseline_path(folder, profile.name, case.task.name, case.codec.name)
+        )
+        assert baseline.evidence.identities["codec"]["codec"] == type(case.codec).__name__.lower()

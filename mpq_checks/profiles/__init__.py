@@ -9,7 +9,7 @@ from mpq_checks.profiles.margins import DEFAULT_MARGINS
 
 __all__ = ["DEFAULT_MARGINS", "NAMES", "Case", "Margin", "Profile", "cases", "load_profile"]
 
-NAMES = ("mini",)
+NAMES = ("mini", "mini-curves")
 """The profiles that come with the package."""
 
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mpq_checks.baselines import write_text_atomically
+from mpq_checks.curves import Curve
 from mpq_checks.environment import library_versions
 from mpq_checks.outcome import Outcome
 
@@ -29,19 +30,25 @@ _METRIC_KEYS = (
 )
 
 
-def results(profile: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def results(
+    profile: str, outcomes: Sequence[Outcome], curves: Sequence[Curve] = ()
+) -> dict[str, Any]:
     """JSON values only; an infinite number is the string "inf"."""
     return {
         "schema": SCHEMA,
         "profile": profile,
         "environment": _environment(outcomes),
         "cases": [_case(outcome) for outcome in outcomes],
+        "curves": [curve.to_json() for curve in curves],
     }
 
 
-def write_results(path: Path, profile: str, outcomes: Sequence[Outcome]) -> None:
+def write_results(
+    path: Path, profile: str, outcomes: Sequence[Outcome], curves: Sequence[Curve] = ()
+) -> None:
     """Write the results in one step. Raises OSError."""
-    text = json.dumps(results(profile, outcomes), indent=2, ensure_ascii=False, allow_nan=False)
+    data = results(profile, outcomes, curves)
+    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
     write_text_atomically(path, text + "\n")
 
 

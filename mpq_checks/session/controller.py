@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from mpq_checks import assets
+from mpq_checks.curves import Curve, curves_of_run
 from mpq_checks.errors import BaselineError, MpqError
 from mpq_checks.gate import GateSettings
 from mpq_checks.outcome import Outcome
+from mpq_checks.report.curves import curve_lines
 from mpq_checks.report.results import write_results
 from mpq_checks.report.terminal import print_table, underpowered
 from mpq_checks.session.items import case_id_of, case_of
@@ -30,6 +32,7 @@ class GateController:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._outcomes: dict[str, Outcome] = {}
+        self._curves: tuple[Curve, ...] = ()
         self._accepted: tuple[Accepted, ...] = ()
         self._lines: list[str] = []
         self._crashed = False
@@ -118,12 +121,20 @@ class GateController:
             self._watcher.stop()
         if self._progress_folder is not None:
             shutil.rmtree(self._progress_folder, ignore_errors=True)
+        self._compare_curves()
         for write in (self._write_baselines, self._write_results):
             try:
                 write(exitstatus)
             except (BaselineError, OSError) as error:
                 self._lines.append(f"ERROR: {error}")
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _compare_curves(self) -> None:
+        """Before the baselines are written, against which the curves are compared."""
+        if self._outcomes:
+            self._curves = curves_of_run(
+                self._settings.profile, self._outcomes.values(), self._settings.baselines
+            )
 
     def _write_baselines(self, exitstatus: int) -> None:
         if not any(outcome.accept for outcome in self._outcomes.values()):
@@ -142,7 +153,7 @@ class GateController:
         path = self._config.option.mpq_json
         if path:
             target = Path(self._config.invocation_params.dir, path)
-            write_results(target, self._settings.profile.name, self._in_order())
+            write_results(target, self._settings.profile.name, self._in_order(), self._curves)
             self._lines.append(f"results: {target}")
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
@@ -154,6 +165,8 @@ class GateController:
                 terminalreporter._tw._file,
                 colour=terminalreporter._tw.hasmarkup,
             )
+            for line in curve_lines(self._curves):
+                terminalreporter.write_line(line)
             for note in (*self._notes(), *underpowered(self._in_order())):
                 terminalreporter.write_line(note)
         for accepted in self._accepted:
