@@ -1,13 +1,13 @@
 """Evidence: what was measured, as plain data that workers send and baselines store."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from mpq_checks.errors import EvidenceError
 
-__all__ = ["Evidence", "Row", "decode_floats", "encode_floats", "round_floats"]
+__all__ = ["Evidence", "Row", "cluster_numbers", "decode_floats", "encode_floats", "round_floats"]
 
 _SIGNIFICANT_DIGITS = 9
 _NON_FINITE = {"inf": math.inf, "-inf": -math.inf}
@@ -117,6 +117,16 @@ class Evidence:
             Row.from_json(row, f"rows[{index}]") for index, row in enumerate(data["rows"])
         )
         return cls(**values)
+
+
+def cluster_numbers(rows: Sequence[Row]) -> list[int]:
+    """Number of each row's cluster, 0 and up; a row without one is a cluster of its own."""
+    numbers: dict[tuple[str, str], int] = {}
+    keys = [
+        ("sample", row.sample_id) if row.cluster is None else ("cluster", row.cluster)
+        for row in rows
+    ]
+    return [numbers.setdefault(key, len(numbers)) for key in keys]
 
 
 def round_floats(value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 from mpq_checks.aggregate import tallies
 from mpq_checks.blame import Links, moved_links, notes_of_identities, paired, worst_samples
-from mpq_checks.evidence import Evidence, Row, encode_floats
+from mpq_checks.evidence import Evidence, cluster_numbers, encode_floats
 from mpq_checks.metrics.base import Metric
 from mpq_checks.metrics.tally import Tally
 from mpq_checks.noise import floor
@@ -129,7 +129,7 @@ def signature(family_size: int) -> str:
 def judge_new(case: Case, candidate: Evidence, family_size: int) -> Judgement:
     """The metrics of a case that has no baseline, with what it will be able to see."""
     rows = sorted(candidate.rows, key=lambda row: row.sample_id)
-    clusters = _clusters(rows)
+    clusters = cluster_numbers(rows)
     significance = FALSE_ALARM_RATE / family_size
     found = tallies(case, rows)
     metrics = []
@@ -184,7 +184,7 @@ def judge(case: Case, candidate: Evidence, baseline: Evidence, family_size: int)
     new_rows, old_rows = [new for new, _ in pairs], [old for _, old in pairs]
     new_tallies, old_tallies = tallies(case, new_rows), tallies(case, old_rows)
     links = moved_links(case, pairs)
-    clusters = _clusters(old_rows)
+    clusters = cluster_numbers(old_rows)
     metrics = tuple(
         _judge_metric(
             metric,
@@ -278,16 +278,6 @@ def _smallest_detectable(noise: Noise | None, significance: float) -> float | No
 
 def _samples_needed(noise: Noise | None, margin: float, significance: float) -> int | None:
     return None if noise is None else noise.units_needed(margin, significance)
-
-
-def _clusters(rows: Sequence[Row]) -> list[int]:
-    """Number of each row's cluster; a row without one is a cluster of its own."""
-    numbers: dict[tuple[str, str], int] = {}
-    keys = [
-        ("sample", row.sample_id) if row.cluster is None else ("cluster", row.cluster)
-        for row in rows
-    ]
-    return [numbers.setdefault(key, len(numbers)) for key in keys]
 
 
 def _notes(

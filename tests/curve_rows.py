@@ -1,7 +1,7 @@
 """Made-up evidence of a codec at several rates, for the tests of curves."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from toy_gate import MARGINS, ToyTask
@@ -9,7 +9,9 @@ from toy_gate import MARGINS, ToyTask
 from mpq_checks.codecs import Jpeg
 from mpq_checks.curves import Curve, Setting, compare, paired_setting
 from mpq_checks.evidence import Row
+from mpq_checks.metrics.tally import Array
 from mpq_checks.profiles import Case, cases
+from mpq_checks.significance.resampling import NUM_RESAMPLES, cluster_counts
 
 QUALITIES = (10, 20, 40, 80)
 RATES = (0.2, 0.4, 0.8, 1.6)
@@ -63,3 +65,8 @@ def on_line(*, factor: float = 1.0, above: float = 0.0, **options: int) -> list[
     return [
         rows(rate * factor, line(math.log10(rate * factor)) + above, **options) for rate in RATES
     ]
+
+
+def few_resamples(num_clusters: int) -> Iterator[Array]:
+    """A tenth of the resamples: a test has many curves."""
+    yield next(iter(cluster_counts(num_clusters)))[: NUM_RESAMPLES // 10]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from curve_rows import CASES, RATES, compared, on_line, rows, settings
+from curve_rows import CASES, RATES, compared, few_resamples, on_line, rows, settings
 from hypothesis import given
 from hypothesis import settings as trials
 from hypothesis import strategies as st
@@ -25,14 +25,14 @@ with warnings.catch_warnings():
     import bjontegaard
 
 
-NUM_RESAMPLES = resampling.NUM_RESAMPLES
+ALL_RESAMPLES = resampling.cluster_counts
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _few_resamples():
     """A tenth: a test has many curves."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(resampling, "NUM_RESAMPLES", NUM_RESAMPLES // 10)
+        patch.setattr(resampling, "cluster_counts", few_resamples)
         yield
 
 
@@ -174,7 +174,7 @@ def noisy(num_samples, seed, sigma=0.1, **options):
 
 @pytest.mark.parametrize("num_samples", [5, 20, 80])
 def test_the_interval_of_a_mean_is_about_students(num_samples, monkeypatch):
-    monkeypatch.setattr(resampling, "NUM_RESAMPLES", NUM_RESAMPLES)
+    monkeypatch.setattr(resampling, "cluster_counts", ALL_RESAMPLES)
     before, now, noise = noisy(num_samples, seed=3)
     metric = of(compared(before, now))
     assert metric.drop == pytest.approx(noise.mean())
@@ -219,7 +219,7 @@ def test_one_cluster_has_no_interval():
 def test_the_method_names_seed_and_resamples():
     method = compared(on_line(), on_line()).method
     assert str(resampling.SEED) in method
-    assert str(NUM_RESAMPLES) in method
+    assert str(resampling.NUM_RESAMPLES) in method
 
 
 WORSE = on_line(above=0.1)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import pytest
+from curve_rows import few_resamples
 from toy_gate import MARGINS, ToyTask
 
 from mpq_checks.codecs import Jpeg, NoCodec
@@ -52,7 +53,7 @@ def profile(jpeg):
 
 @pytest.fixture(autouse=True)
 def _few_resamples(monkeypatch):
-    monkeypatch.setattr(resampling, "NUM_RESAMPLES", 100)
+    monkeypatch.setattr(resampling, "cluster_counts", few_resamples)
 
 
 @pytest.fixture

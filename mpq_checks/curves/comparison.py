@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from mpq_checks.curves.interpolation import (
     Points,
     common_rates,
@@ -11,9 +13,10 @@ from mpq_checks.curves.interpolation import (
     rate_difference_percent,
 )
 from mpq_checks.curves.resampling import METHOD, intervals
-from mpq_checks.curves.setting import Setting, clusters_of, require_same_samples
+from mpq_checks.curves.setting import Setting, require_same_samples
 from mpq_checks.curves.side import Side
 from mpq_checks.errors import CurveError, MpqError
+from mpq_checks.evidence import cluster_numbers
 from mpq_checks.metrics.base import Metric
 
 __all__ = ["Curve", "CurveMetric", "compare", "no_curve"]
@@ -109,7 +112,7 @@ def compare(task: str, codec: str, settings: Sequence[Setting]) -> Curve:
 
 
 def _compared(curve: Curve, settings: Sequence[Setting]) -> Curve:
-    clusters = clusters_of(settings[0].baseline)
+    clusters = np.array(cluster_numbers(settings[0].baseline))
     metrics = settings[0].case.metrics[1:]
     curve = replace(curve, num_samples=clusters.size, num_clusters=int(clusters.max()) + 1)
     if all(setting.identical for setting in settings):

@@ -6,7 +6,7 @@ interval (T. Hesterberg, "What teachers should know about the bootstrap", The Am
 Statistician 69, 2015), which is as wide as Student's t where there are few clusters.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +15,11 @@ from mpq_checks.curves.interpolation import Array, Points, drops_at_equal_rate
 from mpq_checks.curves.side import Side
 from mpq_checks.errors import CurveError
 from mpq_checks.metrics.base import Metric
+from mpq_checks.significance.resampling import NUM_RESAMPLES, SEED, cluster_counts
 
-__all__ = ["LEVEL", "METHOD", "NUM_RESAMPLES", "SEED", "intervals"]
+__all__ = ["LEVEL", "METHOD", "intervals"]
 
 LEVEL = 0.95
-NUM_RESAMPLES = 2000
-SEED = 20010402
 
 METHOD = (
     f"PCHIP over log10 of the rate; {LEVEL:.0%} expanded percentile interval, "
@@ -29,9 +28,6 @@ METHOD = (
 
 _MIN_DEFINED = 0.9
 """The share of resamples in which a drop must be defined for an interval."""
-
-_CHUNK = 4_000_000
-"""Counts held in memory at a time."""
 
 
 def intervals(
@@ -58,7 +54,7 @@ def _resampled_drops(
 ) -> Array:
     """Drop of each metric in each resample, resamples x metrics; NaN where it has none."""
     drops = []
-    for counts in _cluster_counts(int(clusters.max()) + 1):
+    for counts in cluster_counts(int(clusters.max()) + 1):
         of_samples = counts[:, clusters]
         pairs = zip(
             before.resampled(metrics, of_samples), after.resampled(metrics, of_samples), strict=True
@@ -92,16 +88,3 @@ def _interval(drops: Array, num_clusters: int) -> tuple[float, float] | str:
     # Ranks are counted alike from both ends, so that a changed sign mirrors the interval.
     rank = int(ndtr(quantile) * defined.size)
     return float(defined[rank]), float(defined[-1 - rank])
-
-
-def _cluster_counts(num_clusters: int) -> Iterator[Array]:
-    """How often each cluster is in each resample, some resamples at a time."""
-    generator = np.random.default_rng([SEED, num_clusters])
-    rows = max(1, _CHUNK // num_clusters)
-    for start in range(0, NUM_RESAMPLES, rows):
-        drawn = generator.integers(
-            num_clusters, size=(min(rows, NUM_RESAMPLES - start), num_clusters)
-        )
-        cells = drawn + num_clusters * np.arange(len(drawn))[:, None]
-        counts = np.bincount(cells.ravel(), minlength=drawn.size)
-        yield counts.reshape(drawn.shape).astype(np.float64)

@@ -3,14 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from mpq_checks.errors import CurveError
 from mpq_checks.evidence import Row
 from mpq_checks.profiles.base import Case
 
-__all__ = ["Setting", "clusters_of", "paired_setting", "require_same_samples"]
+__all__ = ["Setting", "paired_setting", "require_same_samples"]
 
 
 @dataclass(frozen=True)
@@ -64,16 +61,6 @@ def require_same_samples(settings: Sequence[Setting]) -> None:
                 f"{first.case.codec.name} and {other.case.codec.name} have other samples "
                 f"({len(ids)} and {len(other.candidate)})"
             )
-
-
-def clusters_of(rows: Sequence[Row]) -> npt.NDArray[np.intp]:
-    """Number of each row's cluster, 0 and up; a row without one is a cluster of its own."""
-    keys = [
-        ("sample", row.sample_id) if row.cluster is None else ("cluster", row.cluster)
-        for row in rows
-    ]
-    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
-    return np.array([numbers[key] for key in keys], dtype=np.intp)
 
 
 def _numbers(row: Row) -> tuple[object, ...]:

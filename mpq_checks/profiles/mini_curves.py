@@ -1,13 +1,8 @@
 """Rate-score curves: a task of images and one of speech, each codec at four settings."""
 
 from mpq_checks.codecs import Codec, Jpeg, Mp3, Opus, WebP
-from mpq_checks.datasets.imagenet_mini import ImagenetMini
-from mpq_checks.datasets.ljspeech_mini import LjspeechMini
-from mpq_checks.models.mobilenet import MobileNetV2
-from mpq_checks.models.whisper import OpenAIWhisper
 from mpq_checks.profiles.base import Profile, cases
-from mpq_checks.tasks.image_classification import ImageClassification
-from mpq_checks.tasks.speech_recognition import SpeechRecognition
+from mpq_checks.profiles.mini import IMAGENET, IMAGENET_MARGINS, LJSPEECH, LJSPEECH_MARGINS
 
 __all__ = ["profile"]
 
@@ -23,11 +18,8 @@ _SPEECH_CODECS: tuple[Codec, ...] = (
 profile = Profile(
     "mini-curves",
     (
-        *cases(
-            [ImageClassification("imagenet-mini", ImagenetMini(), MobileNetV2())], _IMAGE_CODECS
-        ),
-        *cases(
-            [SpeechRecognition("ljspeech-mini", LjspeechMini(), OpenAIWhisper())], _SPEECH_CODECS
-        ),
+        *cases([IMAGENET], _IMAGE_CODECS, IMAGENET_MARGINS),
+        *cases([LJSPEECH], _SPEECH_CODECS, LJSPEECH_MARGINS),
     ),
 )
+"""Two tasks under four codecs with four settings each; run it when a codec changes."""
