@@ -106,21 +106,30 @@ def _chance_so_favourable(
     losses: int, gains: int, num_samples: int, tail: float, drop: float
 ) -> float:
     """Largest probability, over discordances, of a table at least as favourable as this one."""
-    observed = float(_adjusted_wald(np.array([losses]), np.array([gains]), num_samples, tail)[0])
-    least = max(abs(drop), 1e-12)
-    steps = np.geomspace(least, 1.0, _DISCORDANCE_STEPS) if least < 1 else np.array([1.0])
-    most = max(int(_likely(num_samples, float(steps[-1]))[-1]), 1)
-    allowed = _most_losses(most, num_samples, tail, observed)
-    return max(_chance(num_samples, float(step), drop, allowed) for step in steps)
-
-
-def _chance(num_samples: int, discordance: float, drop: float, allowed: Array) -> float:
+    from scipy.special import bdtr
     from scipy.stats import binom
 
-    number = _likely(num_samples, discordance)
+    observed = float(_adjusted_wald(np.array([losses]), np.array([gains]), num_samples, tail)[0])
+    least = max(abs(drop), 1e-12)
+    discordance = np.geomspace(least, 1.0, _DISCORDANCE_STEPS) if least < 1 else np.ones(1)
+    number, step = _likely_numbers(num_samples, discordance)
+    allowed = _most_losses(int(number.max()), num_samples, tail, observed)[number]
     share_of_losses = np.clip((discordance + drop) / 2 / discordance, 0.0, 1.0)
-    below = binom.cdf(allowed[number.astype(int)], number, share_of_losses)
-    return float(np.sum(binom.pmf(number, num_samples, discordance) * below))
+    chance = binom.pmf(number, num_samples, discordance[step])
+    chance *= bdtr(np.maximum(allowed, 0), number, share_of_losses[step]) * (allowed >= 0)
+    return float(np.bincount(step, weights=chance).max())
+
+
+def _likely_numbers(
+    num_samples: int, discordance: Array
+) -> tuple[npt.NDArray[np.int_], npt.NDArray[np.int_]]:
+    """Numbers of discordant samples that are likely at each step, and their steps, in a row."""
+    from scipy.stats import binom
+
+    low, high = binom.ppf([[_TAIL], [1 - _TAIL]], num_samples, discordance)
+    ranges = [np.arange(max(0, a), b + 1) for a, b in zip(low, high, strict=True)]
+    step = np.repeat(np.arange(discordance.size), [part.size for part in ranges])
+    return np.concatenate(ranges).astype(np.int_), step
 
 
 def _most_losses(most: int, num_samples: int, tail: float, observed: float) -> Array:
