@@ -11,6 +11,7 @@ from mpq_checks.profiles.base import Case
 from mpq_checks.profiles.mini import profile
 
 __all__ = [
+    "LINKS",
     "Change",
     "ChangedCodec",
     "ChangedModel",
@@ -18,6 +19,7 @@ __all__ = [
     "Kind",
     "base_case",
     "codec",
+    "harm",
     "loaded_model",
     "loaded_perceptual",
     "model",
@@ -30,6 +32,10 @@ Rewrite: TypeAlias = Callable[[Case], Case]
 
 # Any: signals, streams, loaded models and networks, whichever a change works on.
 Function: TypeAlias = Callable[[Any], Any]
+
+
+LINKS = ("encoded bytes", "decoded signal", "perceptual distance", "model output")
+"""The links of the chain, as a judgement names them."""
 
 
 def same(value: Any) -> Any:
@@ -84,6 +90,13 @@ class Change:
     def case(self) -> Case:
         """The changed case."""
         return self.rewrite(base_case(self.case_id))
+
+
+def harm(
+    case_id: str, slug: str, what: str, link: str | None, rewrite: Rewrite, *, small: bool = False
+) -> Change:
+    """A harmful change, measured on the whole case in this process."""
+    return Change(slug, "harmful", case_id, what, link, rewrite, small=small)
 
 
 @dataclass(frozen=True)

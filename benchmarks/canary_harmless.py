@@ -15,6 +15,7 @@ from mpq_checks.profiles.mini import profile
 
 __all__ = ["DRIFT", "HARMLESS"]
 
+_BFLOAT16 = ("chest-xray-mini", "lungs-mini", "ljspeech-mini", "music-mini")
 _IMAGE_TASKS = ("imagenet-mini", "chest-xray-mini", "solar-mini", "lungs-mini")
 
 
@@ -134,6 +135,12 @@ _MODELS = (
         "attention by plain matrix products",
         loaded_model(models.eager_attention),
     ),
+    _same(
+        "ljspeech-mini/none",
+        "float16",
+        "weights rounded to float16, which they are stored in",
+        loaded_model(models.half_precision),
+    ),
 )
 
 HARMLESS: tuple[Change, ...] = (*_RERUNS, *_MANNERS, *_STREAMS, *_MODELS)
@@ -185,8 +192,8 @@ DRIFT: tuple[Change, ...] = (
         "resized by a bicubic filter",
         model(MobileNetV2(resize_filter="bicubic")),
     ),
-    *(_half_precision(task) for task in ("imagenet-mini", "solar-mini", "ljspeech-mini")),
-    *(_bfloat16(task) for task in ("chest-xray-mini", "lungs-mini", "music-mini")),
+    *(_half_precision(task) for task in ("imagenet-mini", "solar-mini")),
+    *(_bfloat16(task) for task in _BFLOAT16),
     _opus_complexity_7("music-mini"),
     _lame_2("music-mini/mp3-8kbps-24khz", 24000),
 )

@@ -38,8 +38,8 @@ drop without a REGRESSION of that metric. A drop is how much worse; below 0 is b
 _TEXTS = {
     "harmful": (
         "Harmful",
-        "Slips that a team could ship. Those that pass moved no metric by more than it is allowed "
-        "to, or by more than the samples can show.",
+        "Slips that a team could ship. Those that pass made no metric worse by more than its "
+        "margin.",
     ),
     "harmless": ("Harmless", "Nothing that a model could notice."),
     "drift": (
