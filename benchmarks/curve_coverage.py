@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from mpq_checks.baselines import baseline_path, read_baseline
-from mpq_checks.curves import Curve, compare, paired_setting, resampling
+from mpq_checks.curves import Curve, compare, paired_setting
 from mpq_checks.evidence import Row
 from mpq_checks.profiles import Case, load_profile
+from mpq_checks.significance import resampling
 
 BASELINES = Path(__file__).resolve().parent.parent / "baselines"
 TASK = "imagenet-mini"
