@@ -116,7 +116,7 @@ def _quick_verdict(
 ) -> Verdict:
     """REGRESSION and IMPROVED as the gate has them; neither depends on the interval."""
     test = paired_test(one, other, range(one.num_samples), higher_is_better=metric.higher_is_better)
-    comparison = Comparison(test.drop, UNBOUNDED, test.p_worse(), test.p_better(), None, "")
+    comparison = Comparison(test.drop, UNBOUNDED, test.p_worse(), test.p_better(), None, False, "")
     return metric_verdict(comparison, margin(one.value()), SIGNIFICANCE)
 
 

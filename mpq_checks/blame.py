@@ -62,6 +62,15 @@ class Links:
             return self.psnr > 0
         return self.moved[_DISTANCE if metric == perceptual else _OUTPUT] > 0
 
+    def metric_changed(self, case: Case, metric: Metric) -> bool:
+        """Whether PSNR or the distance moved though every decoded signal is the same.
+
+        Then it is not the codec that got better or worse, but the metric that is another.
+        """
+        _, psnr, perceptual, *_ = case.metrics
+        same_signals = not self.moved[_BYTES] and not self.moved[_SIGNAL]
+        return same_signals and metric in {psnr, perceptual} and self.moves(case, metric)
+
     def notes(self, *, drift: bool) -> tuple[str, ...]:
         """One line on the first link, or none. `drift`: it did no harm."""
         if self.first is None:

@@ -166,7 +166,8 @@ def judge(case: Case, candidate: Evidence, baseline: Evidence, family_size: int)
       95% interval of its drop lies within the margin;
     - REGRESSION if the drop exceeds the margin, and is above zero at the one-sided level
       1% / family_size;
-    - IMPROVED if the same holds in the good direction;
+    - IMPROVED if the same holds in the good direction, and it is not PSNR or the distance of the
+      very same decoded signals: then the metric itself is another;
     - INCONCLUSIVE otherwise.
 
     Args:
@@ -194,6 +195,7 @@ def judge(case: Case, candidate: Evidence, baseline: Evidence, family_size: int)
             margin=case.margins[metric.name].absolute(old_tallies[metric.name].value()),
             significance=FALSE_ALARM_RATE / family_size,
             moved=links.moves(case, metric),
+            metric_changed=links.metric_changed(case, metric),
         )
         for metric in case.metrics
     )
@@ -222,6 +224,7 @@ def _judge_metric(
     margin: float,
     significance: float,
     moved: bool,
+    metric_changed: bool,
 ) -> MetricJudgement:
     before, after = baseline.value(), candidate.value()
     planned = planned_noise(baseline, clusters, planned_share(metric.name))
@@ -235,8 +238,11 @@ def _judge_metric(
         )
     else:
         drop = metric.drop(before, after)
-        comparison = Comparison(drop, (drop, drop), 1.0, 1.0, None, "same evidence")
-    noise = comparison.noise or planned
+        comparison = Comparison(drop, (drop, drop), 1.0, 1.0, None, True, "same evidence")
+    noise = _noise(comparison, planned, significance)
+    verdict = metric_verdict(comparison, margin, significance) if moved else Verdict.PASS
+    if verdict is Verdict.IMPROVED and metric_changed:
+        verdict = Verdict.INCONCLUSIVE
     return MetricJudgement(
         name=metric.name,
         unit=metric.unit,
@@ -251,7 +257,7 @@ def _judge_metric(
         smallest_detectable_drop=_smallest_detectable(noise, significance),
         samples_needed=_samples_needed(noise, margin, significance),
         method=comparison.method,
-        verdict=metric_verdict(comparison, margin, significance) if moved else Verdict.PASS,
+        verdict=verdict,
     )
 
 
@@ -270,6 +276,14 @@ def metric_verdict(comparison: Comparison, margin: float, significance: float) -
     if comparison.interval[1] <= margin:
         return Verdict.PASS
     return Verdict.INCONCLUSIVE
+
+
+def _noise(comparison: Comparison, planned: Noise | None, significance: float) -> Noise | None:
+    """That of this comparison; where few samples changed, the planned one if it is larger."""
+    known = [noise for noise in (comparison.noise, planned) if noise is not None]
+    if comparison.noise is not None and not comparison.few:
+        return comparison.noise
+    return max(known, key=lambda noise: noise.smallest_detectable(significance), default=None)
 
 
 def _smallest_detectable(noise: Noise | None, significance: float) -> float | None:

@@ -101,7 +101,7 @@ def test_a_few_fresh_runs_of_flips():
             higher_is_better=True,
         )
         comparison = Comparison(
-            test.drop, (-np.inf, np.inf), test.p_worse(), test.p_better(), None, ""
+            test.drop, (-np.inf, np.inf), test.p_worse(), test.p_better(), None, False, ""
         )
         alarms += metric_verdict(comparison, 0.0, 0.01) is Verdict.REGRESSION
     assert alarms / 2000 <= 0.015

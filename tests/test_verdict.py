@@ -201,6 +201,27 @@ def test_the_same_bytes_cost_the_same_whatever_the_model_does():
     assert [verdicts[name] for name in ("bits_per_pixel", "psnr_db", "lpips")] == [Verdict.PASS] * 3
 
 
+@pytest.mark.parametrize(("distance", "verdict"), [(0.01, "INCONCLUSIVE"), (0.5, "REGRESSION")])
+def test_a_distance_that_moves_alone_is_another_metric(distance, verdict):
+    moved = [replace(row, perceptual=distance + 0.0001 * k) for k, row in enumerate(ROWS)]
+    judgement = judge(CASE, make_evidence(moved), make_evidence(ROWS), FAMILY)
+    assert judgement.first_moved == "perceptual distance"
+    assert judgement.metrics[2].verdict == judgement.verdict == verdict
+    decoded = [replace(row, decoded_sha256=OTHER) for row in moved]
+    better = judge(CASE, make_evidence(decoded), make_evidence(ROWS), FAMILY).metrics[2].verdict
+    assert better == ("IMPROVED" if distance < 0.1 else "REGRESSION")
+
+
+def test_two_changed_samples_state_no_finer_sensitivity_than_they_have():
+    size = 70
+    random = random_rows(size, 0.1)
+    changed = [*with_nll(random[:2], 9.0), *random[2:]]
+    nll = nll_of(judge(CASE, make_evidence(changed), make_evidence(random), FAMILY))
+    assert nll.verdict is Verdict.INCONCLUSIVE
+    assert nll.smallest_detectable_drop > nll.drop
+    assert nll.drop < nll.interval[1] < 2.0
+
+
 def test_the_signature_tells_what_the_verdict_follows_from():
     found = judge(CASE, make_evidence(ROWS), make_evidence(ROWS), 25).signature
     assert found == "method 1, family of 25, false alarms 0.01, 2000 resamples, seed 20240"

@@ -1,5 +1,6 @@
 """The table at the end of a run."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
@@ -63,7 +64,8 @@ def underpowered(outcomes: Sequence[Outcome]) -> list[str]:
                 f"(margin {metric_number(metric, 'margin')})"
                 for metric in weak
             )
-            lines.append(f"{outcome.case_id} shows drops from: {', '.join(parts)}")
+            text = f"{outcome.case_id} shows drops from: {', '.join(parts)}"
+            lines += textwrap.wrap(text, _MAX_WIDTH, subsequent_indent="  ")
     return lines
 
 

@@ -31,8 +31,9 @@ class Comparison:
         interval: two-sided 95% interval of the drop; infinite where nothing bounds it.
         p_worse: one-sided p-value of "the candidate is not worse".
         p_better: of "the candidate is not better".
-        noise: what the power of the comparison follows from; None where too few samples changed,
-            or the outcome is certain.
+        noise: what the power of the comparison follows from; None for a single cluster, or where
+            the outcome is certain.
+        few: whether too few samples changed to know the noise by them alone.
         method: test and interval.
     """
 
@@ -41,6 +42,7 @@ class Comparison:
     p_worse: float
     p_better: float
     noise: Noise | None
+    few: bool
     method: str
 
 
@@ -81,6 +83,7 @@ def compare(
         p_worse=test.p_worse(),
         p_better=test.p_better(),
         noise=test.noise(),
+        few=test.few,
         method=test.method,
     )
 
@@ -141,5 +144,6 @@ def _certain(baseline: Tally, candidate: Tally, sign: float) -> Comparison | Non
         p_worse=0.0 if drop > 0 else 1.0,
         p_better=0.0 if drop < 0 else 1.0,
         noise=None,
+        few=False,
         method=_CERTAIN,
     )

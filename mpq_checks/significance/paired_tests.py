@@ -20,11 +20,14 @@ LEVEL = 0.95
 
 _EXACT = "exact McNemar test, Buehler interval"
 _BOOTSTRAP = "paired t-test, wider of t and studentised bootstrap interval"
-_FEW_EVENTS = "paired t-test, interval by the number of changed samples"
+_FEW_CHANGES = "paired t-test, interval by the number of changed samples"
 
-# With fewer changed clusters than this, one resample in fifty holds none of them, and the
+# With fewer clusters than this that matter, one resample in fifty holds none of them, and the
 # bootstrap has nothing to say at the ends of a 95% interval.
 _FEW_CHANGED = 4
+
+_MATTERS = 0.05
+"""Share of the largest effect below which a cluster's effect does not matter."""
 
 
 class PairedTest(Protocol):
@@ -48,7 +51,11 @@ class PairedTest(Protocol):
         """One-sided, of "not better"."""
 
     def noise(self) -> Noise | None:
-        """What its power follows from; None where too few samples changed to tell."""
+        """What its power follows from; None for a single cluster."""
+
+    @property
+    def few(self) -> bool:
+        """Whether too few samples changed to know the noise by them alone."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +99,13 @@ class FlipTest:
         """One-sided, of "not better"."""
         return mcnemar_p(self.gains, self.losses)
 
+    @property
+    def few(self) -> bool:
+        """Whether fewer than four samples flipped."""
+        return self.losses + self.gains < _FEW_CHANGED
+
     def noise(self) -> Noise | None:
-        """None where too few samples changed to tell."""
-        if self.losses + self.gains < _FEW_CHANGED:
-            return None
+        """By the flips in the rarer direction."""
         return ShareNoise(min(self.losses, self.gains) / self.num_samples, self.num_samples)
 
 
@@ -109,7 +119,8 @@ class EffectTest:
         sign: 1 where higher is better, else -1.
         places: of each sample, its cluster.
         effects: of the clusters on the drop.
-        changed: of each cluster, whether anything of it differs.
+        changed: of each cluster, whether its events differ; where nothing is counted, whether
+            its effect matters.
     """
 
     baseline: Tally
@@ -136,8 +147,11 @@ class EffectTest:
             influence=cluster_sums(influence, places) * (num_clusters / places.size),
             floor=floor,
         )
-        moved = (baseline.columns != candidate.columns).any(axis=1)
-        changed = cluster_sums(moved.astype(np.float64), places) > 0
+        if baseline.event is None:
+            changed = _matters(effects.influence)
+        else:
+            moved = (baseline.columns != candidate.columns).any(axis=1)
+            changed = cluster_sums(moved.astype(np.float64), places) > 0
         return cls(baseline, candidate, sign, places, effects, changed)
 
     @property
@@ -148,13 +162,13 @@ class EffectTest:
     @property
     def method(self) -> str:
         """Test and interval."""
-        return _FEW_EVENTS if self._few_events else _BOOTSTRAP
+        return _FEW_CHANGES if self.few else _BOOTSTRAP
 
     def interval(self) -> tuple[float, float]:
         """Two-sided, of level `LEVEL`."""
-        if self._few_events:
+        if self.few:
             event = max(self.baseline.event or 0.0, self.candidate.event or 0.0)
-            return _few_events_interval(self.effects, self.changed, event)
+            return _few_changes_interval(self.effects, self.changed, event)
         return interval(self.effects, LEVEL, self._resampled)
 
     def p_worse(self) -> float:
@@ -166,15 +180,15 @@ class EffectTest:
         return one_sided_p(replace(self.effects, drop=-self.effects.drop))
 
     def noise(self) -> Noise | None:
-        """None where too few samples changed to tell."""
-        if np.count_nonzero(self.changed) < _FEW_CHANGED:
+        """None for a single cluster."""
+        if self.effects.num_clusters < 2:
             return None
         return PairNoise(self.effects.spread, self.effects.num_clusters)
 
     @property
-    def _few_events(self) -> bool:
-        few = np.count_nonzero(self.changed) < _FEW_CHANGED
-        return self.baseline.event is not None and bool(few)
+    def few(self) -> bool:
+        """Whether fewer than four clusters matter."""
+        return bool(np.count_nonzero(self.changed) < _FEW_CHANGED)
 
     def _resampled(self, counts: Array) -> Array:
         independent = self.places.size == counts.shape[1]
@@ -189,25 +203,36 @@ def cluster_sums(values: Array, clusters: npt.NDArray[np.integer]) -> Array:
     return np.asarray(np.bincount(clusters, weights=values), dtype=np.float64)
 
 
+def _matters(influence: Array) -> npt.NDArray[np.bool_]:
+    """Whether a cluster's effect is more than next to nothing beside the largest one.
+
+    Clusters that did not change have about the median: minus the drop.
+    """
+    apart = np.abs(influence - np.median(influence))
+    return np.asarray(apart >= _MATTERS * apart.max(), dtype=np.bool_)
+
+
 def finite_value(tally: Tally) -> float:
     """The aggregate without the samples that make it infinite."""
     return float(tally.resampled(np.ones((1, tally.num_samples)))[0])
 
 
-def _few_events_interval(
+def _few_changes_interval(
     effects: Effects, changed: npt.NDArray[np.bool_], event: float
 ) -> tuple[float, float]:
-    """Bounds by how many clusters may change at all (Clopper & Pearson 1934), times an effect.
+    """Bounds by how many clusters may change so much (Clopper & Pearson 1934), times an effect.
 
     The effect of a change is the mean of those seen, or that of one event where it is larger.
-    Changes the other way are not set against it. Student's bounds hold too.
+    Changes the other way are not set against it. What all clusters have in common, the effect of
+    the median one, is added. Student's bounds hold too.
     """
     if effects.num_clusters < 2:
         return -np.inf, np.inf
     low, high = interval(effects, LEVEL, _no_resamples)
+    common = 0.0 if event else effects.drop + float(np.median(effects.influence))
     return (
-        min(low, -_bound(effects, changed & (effects.influence < 0), event)),
-        max(high, _bound(effects, changed & (effects.influence > 0), event)),
+        min(low, common - _bound(effects, changed & (effects.influence < 0), event)),
+        max(high, common + _bound(effects, changed & (effects.influence > 0), event)),
     )
 
 
