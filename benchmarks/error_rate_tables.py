@@ -68,9 +68,9 @@ def _margin(rows: Sequence[Mapping[str, Any]], runs: int) -> str:
     lines = [
         "## False passes",
         "",
-        f"{runs} runs for each task and metric, drawn from a population whose true drop is the "
-        "margin: the mildest real change that exceeds the margin, scaled back to it. Bound: 5% "
-        "PASS.",
+        f"{runs} runs for each metric, shared by its tasks, drawn from a population whose true "
+        "drop is the margin: the mildest real change that exceeds the margin, scaled back to it. "
+        "Bound: 5% PASS.",
         "",
     ]
     body = [
@@ -78,12 +78,13 @@ def _margin(rows: Sequence[Mapping[str, Any]], runs: int) -> str:
             row["task"],
             row["metric"],
             str(row["n"]),
+            str(row["runs"]),
             row["change"].split(".", 1)[1],
             *(f"{row[verdict]:.1%}" for verdict in ("PASS", "INCONCLUSIVE", "REGRESSION")),
         )
         for row in sorted(rows, key=lambda row: (row["task"], row["metric"]))
     ]
-    head = ("task", "metric", "n", "change", "PASS", "INCONCLUSIVE", "REGRESSION")
+    head = ("task", "metric", "n", "runs", "change", "PASS", "INCONCLUSIVE", "REGRESSION")
     return "\n".join([*lines, *_table(head, body)])
 
 

@@ -9,6 +9,7 @@ first (coverage needs none). Results go to benchmarks/error_rates/.
 
 import argparse
 import json
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -35,7 +36,7 @@ from mpq_checks.metrics.tally import Array, Proportion, Tally, mean_tally, ratio
 from mpq_checks.profiles.mini import profile
 from mpq_checks.significance.paired import Comparison, compare, paired_test
 from mpq_checks.significance.resampling import Effects, one_sided_p
-from mpq_checks.significance.sensitivity import PairNoise, ShareNoise
+from mpq_checks.significance.sensitivity import EffectNoise, ShareNoise
 from mpq_checks.verdict import FALSE_ALARM_RATE, Verdict, metric_verdict
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -162,18 +163,30 @@ def _normal(noise: float) -> Callable[[np.random.Generator, int], Array]:
 
 
 def margin(runs: int) -> list[dict[str, Any]]:
-    """Verdicts where the population's drop is exactly the margin, for each task and metric."""
+    """Verdicts where the population's drop is exactly the margin, for each task and metric.
+
+    The runs of a metric are shared by its tasks.
+    """
     rows = []
-    for (task, metric), pair in _harmful_pairs().items():
+    chosen = _harmful_pairs()
+    tasks = Counter(metric for _, metric in chosen)
+    for (task, metric), pair in chosen.items():
+        of_task = math.ceil(runs / tasks[metric])
         generator = np.random.default_rng(2)
         counts: Counter[str] = Counter()
         population = _at_margin(pair, metric, generator)
         if population is None:
             continue
-        for _ in range(runs):
+        for _ in range(of_task):
             counts[_verdict_at_margin(pair, metric, population, generator)] += 1
-        row = {"task": task, "metric": metric.name, "n": pair.num_samples, "change": pair.change}
-        rows.append({**row, **{str(verdict): counts[verdict] / runs for verdict in _VERDICTS}})
+        row = {
+            "task": task,
+            "metric": metric.name,
+            "n": pair.num_samples,
+            "change": pair.change,
+            "runs": of_task,
+        }
+        rows.append({**row, **{str(verdict): counts[verdict] / of_task for verdict in _VERDICTS}})
         print(rows[-1], flush=True)
     return rows
 
@@ -281,8 +294,7 @@ def _real_effects() -> Iterator[tuple[str, Array]]:
 def _effect_rates(effects: Array, runs: int) -> list[float]:
     generator = np.random.default_rng(3)
     centred = effects - effects.mean()
-    noise = PairNoise(float(centred.std()), centred.size)
-    least = noise.smallest_detectable(SIGNIFICANCE)
+    least = EffectNoise(Effects(0.0, centred)).smallest_detectable(SIGNIFICANCE)
     found = np.zeros(len(_MULTIPLES))
     for _ in range(runs):
         drawn_effects = generator.choice(centred, size=centred.size)

@@ -32,13 +32,13 @@ def test_false_alarms_stay_within_one_percent_of_suites():
 
 def test_a_drop_of_the_margin_passes_in_at_most_five_percent():
     found = stored("margin")
-    assert found["runs"] == 10_000
-    beyond = {
-        (row["task"], row["metric"]): row["PASS"]
-        for row in found["rows"]
-        if row["PASS"] > 0.05 + NOISE_OF_5
-    }
-    assert beyond == {}
+    of_metric: dict[str, list[dict]] = {}
+    for row in found["rows"]:
+        of_metric.setdefault(row["metric"], []).append(row)
+    for rows in of_metric.values():
+        runs = sum(row["runs"] for row in rows)
+        assert runs >= 10_000
+        assert sum(row["PASS"] * row["runs"] for row in rows) / runs <= 0.05 + NOISE_OF_5
     assert len({row["task"] for row in found["rows"]}) == 6
 
 

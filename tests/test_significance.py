@@ -20,7 +20,7 @@ from mpq_checks.significance import power, proportions
 from mpq_checks.significance.paired import compare, planned_noise
 from mpq_checks.significance.proportions import exact_interval, mcnemar_p
 from mpq_checks.significance.resampling import SEED, Effects, cluster_counts, interval, one_sided_p
-from mpq_checks.significance.sensitivity import PairNoise, ShareNoise
+from mpq_checks.significance.sensitivity import EffectNoise, PairNoise, ShareNoise
 
 RANDOM = np.random.default_rng(11)
 
@@ -297,3 +297,22 @@ def test_planned_noise_is_a_share_of_the_spread_between_samples():
 def test_the_p_value_of_no_effect_is_one_or_a_half():
     assert one_sided_p(Effects(0.0, np.zeros(5))) == 1.0
     assert one_sided_p(Effects(0.0, np.array([-1.0, 1.0]))) == pytest.approx(0.5)
+
+
+def test_the_stated_drop_of_skewed_effects_is_found_in_eighty_percent():
+    pool = RANDOM.exponential(size=40)
+    effects = Effects(0.0, pool - pool.mean())
+    least = EffectNoise(effects).smallest_detectable(1e-3)
+    found = 0
+    for _ in range(2000):
+        drawn = RANDOM.choice(effects.influence, size=40)
+        found += one_sided_p(Effects(least + drawn.mean(), drawn - drawn.mean())) <= 1e-3
+    assert found / 2000 == pytest.approx(0.8, abs=0.05)
+    assert EffectNoise(effects).detection_rate(least, 1e-3) == pytest.approx(0.8, abs=0.01)
+
+
+def test_of_normal_effects_the_stated_drop_is_that_of_the_t_test():
+    drawn = RANDOM.normal(size=200)
+    noise = EffectNoise(Effects(0.0, drawn - drawn.mean()))
+    expected = PairNoise(float(np.std(drawn, ddof=1)), 200).smallest_detectable(1e-3)
+    assert noise.smallest_detectable(1e-3) == pytest.approx(expected, rel=0.05)

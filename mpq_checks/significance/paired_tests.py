@@ -9,7 +9,7 @@ import numpy.typing as npt
 from mpq_checks.metrics.tally import Proportion, Tally
 from mpq_checks.significance.proportions import exact_interval, mcnemar_p
 from mpq_checks.significance.resampling import Effects, interval, one_sided_p
-from mpq_checks.significance.sensitivity import Noise, PairNoise, ShareNoise
+from mpq_checks.significance.sensitivity import EffectNoise, Noise, PairNoise, ShareNoise
 
 __all__ = ["LEVEL", "EffectTest", "FlipTest", "PairedTest", "cluster_sums", "finite_value"]
 
@@ -25,6 +25,9 @@ _FEW_CHANGES = "paired t-test, interval by the number of changed samples"
 # With fewer clusters than this that matter, one resample in fifty holds none of them, and the
 # bootstrap has nothing to say at the ends of a 95% interval.
 _FEW_CHANGED = 4
+
+_MANY_CLUSTERS = 1000
+"""Beyond this the skew of the effects no longer matters for the power."""
 
 _MATTERS = 0.05
 """Share of the largest effect below which a cluster's effect does not matter."""
@@ -183,7 +186,9 @@ class EffectTest:
         """None for a single cluster."""
         if self.effects.num_clusters < 2:
             return None
-        return PairNoise(self.effects.spread, self.effects.num_clusters)
+        if self.effects.num_clusters > _MANY_CLUSTERS:
+            return PairNoise(self.effects.spread, self.effects.num_clusters)
+        return EffectNoise(self.effects)
 
     @property
     def few(self) -> bool:

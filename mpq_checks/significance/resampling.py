@@ -14,7 +14,15 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["NUM_RESAMPLES", "SEED", "Effects", "cluster_counts", "interval", "one_sided_p"]
+__all__ = [
+    "NUM_RESAMPLES",
+    "SEED",
+    "Effects",
+    "cluster_counts",
+    "detectable_drops",
+    "interval",
+    "one_sided_p",
+]
 
 Array: TypeAlias = npt.NDArray[np.float64]
 
@@ -56,6 +64,18 @@ class Effects:
     def standard_error(self) -> float:
         """Of the drop."""
         return self.spread / float(np.sqrt(self.num_clusters))
+
+    def resampled(self, counts: Array) -> tuple[Array, Array]:
+        """Mean influence of each resample, and its standard error.
+
+        Args:
+            counts: resamples x clusters, how often each cluster is in it.
+        """
+        size = self.num_clusters
+        moments = np.stack([self.influence, np.square(self.influence)], axis=1) / size
+        mean, mean_square = (counts @ moments).T
+        variance = np.maximum(mean_square - mean**2, 0.0) * size / (size - 1)
+        return mean, np.sqrt((variance + self.floor**2) / size)
 
 
 def one_sided_p(effects: Effects) -> float:
@@ -118,16 +138,32 @@ def cluster_counts(num_clusters: int) -> Iterator[Array]:
         yield from _draw_counts(num_clusters)
 
 
+def detectable_drops(effects: Effects, significance: float) -> Array:
+    """For each resample of the clusters' effects, the drop from which its t-test would find one.
+
+    Their 80% quantile is the drop that is found with 80% power, whatever the effects' skew.
+
+    Args:
+        effects: of at least two clusters; its drop does not matter.
+        significance: of the one-sided test.
+    """
+    from scipy.stats import t as student
+
+    size = effects.num_clusters
+    critical = float(student.isf(significance, size - 1))
+    found = [
+        critical * error - mean for mean, error in map(effects.resampled, cluster_counts(size))
+    ]
+    # The clusters at hand vary less than those they stand for.
+    return np.asarray(np.concatenate(found) * np.sqrt(size / (size - 1)), dtype=np.float64)
+
+
 def _studentised(effects: Effects, resampled: Callable[[Array], Array]) -> Array:
     """(drop of a resample - drop) / its standard error, sorted."""
-    size = effects.num_clusters
-    moments = np.stack([effects.influence, np.square(effects.influence)], axis=1) / size
     ratios = []
-    for counts in cluster_counts(size):
+    for counts in cluster_counts(effects.num_clusters):
         differences = resampled(counts) - effects.drop
-        mean, mean_square = (counts @ moments).T
-        variance = np.maximum(mean_square - mean**2, 0.0) * size / (size - 1)
-        error = np.sqrt((variance + effects.floor**2) / size)
+        _, error = effects.resampled(counts)
         defined = ~np.isnan(differences)
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio = differences[defined] / error[defined]

@@ -4,9 +4,13 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
-from mpq_checks.significance import power, proportions
+import numpy as np
 
-__all__ = ["Noise", "PairNoise", "ShareNoise"]
+from mpq_checks.significance import power, proportions
+from mpq_checks.significance.power import POWER
+from mpq_checks.significance.resampling import Effects, detectable_drops
+
+__all__ = ["EffectNoise", "Noise", "PairNoise", "ShareNoise"]
 
 
 class Noise(Protocol):
@@ -22,9 +26,32 @@ class Noise(Protocol):
         """Clusters (samples, where they are independent) to find this drop with 80% power."""
 
 
+@dataclass(frozen=True, eq=False)
+class EffectNoise:
+    """Effects of clusters as they were seen.
+
+    Attributes:
+        effects: of at least two clusters.
+    """
+
+    effects: Effects
+
+    def smallest_detectable(self, significance: float) -> float:
+        """By resampling the effects, so that their skew counts."""
+        return max(0.0, float(np.quantile(detectable_drops(self.effects, significance), POWER)))
+
+    def detection_rate(self, drop: float, significance: float) -> float:
+        """By resampling the effects."""
+        return float(np.mean(detectable_drops(self.effects, significance) <= drop))
+
+    def units_needed(self, drop: float, significance: float) -> int | None:
+        """By Student's t, for which the number does not have to be the one at hand."""
+        return power.clusters_needed(drop, self.effects.spread, significance)
+
+
 @dataclass(frozen=True)
 class PairNoise:
-    """Differences of clusters.
+    """Differences of clusters of which only the spread is known.
 
     Attributes:
         spread: their standard deviation, in the metric's unit.
@@ -64,7 +91,7 @@ class ShareNoise:
     def smallest_detectable(self, significance: float) -> float:
         """By the exact McNemar test."""
         return proportions.smallest_detectable(
-            self.background, self.num_samples, significance, power.POWER
+            self.background, self.num_samples, significance, POWER
         )
 
     def detection_rate(self, drop: float, significance: float) -> float:
@@ -78,7 +105,7 @@ class ShareNoise:
         size = 2.0
         while size < power.MOST_UNITS:
             found = proportions.detection_rate(drop, self.background, math.ceil(size), significance)
-            if found >= power.POWER:
+            if found >= POWER:
                 return math.ceil(size)
-            size *= 1.02 if found > power.POWER / 2 else 1.2
+            size *= 1.02 if found > POWER / 2 else 1.2
         return None
