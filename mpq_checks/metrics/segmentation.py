@@ -16,6 +16,9 @@ MEAN_IOU = Metric("mean_iou", "fraction", higher_is_better=True, decimals=3)
 IGNORED = 255
 """Mask value of pixels that are not scored."""
 
+_LOST_IMAGES = 2
+"""Now and then a segmenter loses an image wholly; docs/error-rates.md has the rates with these."""
+
 ClassMap = npt.NDArray[np.integer]
 
 
@@ -83,7 +86,8 @@ def mean_iou_tally(intersections: Sequence[Sequence[int]], unions: Sequence[Sequ
         raise MetricError("mean_iou: an intersection is negative or beyond its union")
     if not whole.any():
         raise MetricError("mean_iou: no pixel is scored; every mask is 255 throughout")
-    return Sums(np.concatenate([hits, whole], axis=1).astype(np.float64), _mean_of_ratios)
+    counts = np.concatenate([hits, whole], axis=1).astype(np.float64)
+    return Sums(counts, _mean_of_ratios, outliers=_LOST_IMAGES)
 
 
 def _mean_of_ratios(totals: Array) -> Array:

@@ -50,6 +50,13 @@ class Tally(Protocol):
     def event(self) -> float | None:
         """For metrics of counted events: what one more in one sample costs; else None."""
 
+    @property
+    def outliers(self) -> int:
+        """Further samples, as far out as the farthest seen, that an interval has to allow for.
+
+        Above 0 where single samples fail wholly, and so rarely that n of them may hold none.
+        """
+
     def value(self) -> float:
         """The aggregate over all samples, independent of their order."""
 
@@ -72,12 +79,14 @@ class Sums:
         combine: from totals to the aggregate; scaling all totals changes nothing.
         infinite: samples that make the aggregate infinite; their columns are finite and ignored.
         event: see `Tally`.
+        outliers: see `Tally`.
     """
 
     columns: Array
     combine: Combine
     infinite: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))
     event: float | None = None
+    outliers: int = 0
 
     def __post_init__(self) -> None:
         """Fill in that no sample is infinite."""
@@ -140,6 +149,11 @@ class Proportion:
         """One success of n."""
         return 1.0 / self.successes.size
 
+    @property
+    def outliers(self) -> int:
+        """None: a sample counts 0 or 1."""
+        return 0
+
     def value(self) -> float:
         """Successes over samples."""
         return float(np.count_nonzero(self.successes)) / self.successes.size
@@ -184,6 +198,11 @@ class RankTally:
     def event(self) -> float | None:
         """Ranks are not events."""
         return None
+
+    @property
+    def outliers(self) -> int:
+        """None: ranks have no far ones."""
+        return 0
 
     def value(self) -> float:
         """Exact: the sum is of half integers."""

@@ -26,6 +26,9 @@ _FEW_CHANGES = "paired t-test, interval by the number of changed samples"
 # bootstrap has nothing to say at the ends of a 95% interval.
 _FEW_CHANGED = 4
 
+_ENOUGH_FOR_FEW = 20
+"""Below this number of clusters, a few that changed do not tell how large a change can be."""
+
 _MANY_CLUSTERS = 1000
 """Beyond this the skew of the effects no longer matters for the power."""
 
@@ -169,10 +172,19 @@ class EffectTest:
 
     def interval(self) -> tuple[float, float]:
         """Two-sided, of level `LEVEL`."""
-        if self.few:
-            event = max(self.baseline.event or 0.0, self.candidate.event or 0.0)
-            return _few_changes_interval(self.effects, self.changed, event)
-        return interval(self.effects, LEVEL, self._resampled)
+        resampled = self._with_outliers(*interval(self.effects, LEVEL, self._resampled))
+        if not self.few:
+            return resampled
+        event = max(self.baseline.event or 0.0, self.candidate.event or 0.0)
+        bounds = _few_changes_interval(self.effects, self.changed, event)
+        if self.effects.num_clusters >= _ENOUGH_FOR_FEW:
+            return bounds
+        return min(bounds[0], resampled[0]), max(bounds[1], resampled[1])
+
+    def _with_outliers(self, low: float, high: float) -> tuple[float, float]:
+        share = self.baseline.outliers / self.effects.num_clusters
+        influence = self.effects.influence
+        return low + share * float(influence.min()), high + share * float(influence.max())
 
     def p_worse(self) -> float:
         """One-sided, of "not worse"."""
@@ -227,7 +239,7 @@ def _few_changes_interval(
 ) -> tuple[float, float]:
     """Bounds by how many clusters may change so much (Clopper & Pearson 1934), times an effect.
 
-    The effect of a change is the mean of those seen, or that of one event where it is larger.
+    The effect of a change is the largest of those seen, or that of one event where it is larger.
     Changes the other way are not set against it. What all clusters have in common, the effect of
     the median one, is added. Student's bounds hold too.
     """
@@ -246,7 +258,7 @@ def _bound(effects: Effects, chosen: npt.NDArray[np.bool_], event: float) -> flo
 
     size, count = effects.num_clusters, int(np.count_nonzero(chosen))
     share = 1.0 if count == size else float(beta.isf((1 - LEVEL) / 2, count + 1, size - count))
-    seen = float(np.abs(effects.influence[chosen]).mean()) / size if count else 0.0
+    seen = float(np.abs(effects.influence[chosen]).max()) / size if count else 0.0
     return share * size * max(seen, event)
 
 
