@@ -16,6 +16,7 @@ __all__ = ["print_table", "table", "underpowered"]
 
 _MAX_WIDTH = 100
 _LEGEND = "rate: bits per pixel or per sample; =: as the baseline at this precision"
+_POWER = "sensitivity: drops above the margin and below these are INCONCLUSIVE more often than not"
 _STYLES = {
     Verdict.PASS: "green",
     Verdict.IMPROVED: "cyan",
@@ -54,7 +55,7 @@ def table(outcomes: Sequence[Outcome]) -> Table:
 
 
 def underpowered(outcomes: Sequence[Outcome]) -> list[str]:
-    """For each case whose samples cannot show a drop of a margin, one line that says so."""
+    """For each case whose samples cannot show a drop of a margin, one that says so."""
     lines = []
     for outcome in outcomes:
         weak = [metric for metric in outcome.metrics.values() if _is_weak(metric)]
@@ -66,7 +67,7 @@ def underpowered(outcomes: Sequence[Outcome]) -> list[str]:
             )
             text = f"{outcome.case_id} shows drops from: {', '.join(parts)}"
             lines += textwrap.wrap(text, _MAX_WIDTH, subsequent_indent="  ")
-    return lines
+    return [_POWER, *lines] if lines else []
 
 
 def _is_weak(metric: Mapping[str, Any]) -> bool:
