@@ -54,7 +54,7 @@ def _inconclusive(rows: Sequence[Mapping[str, Any]], runs: int) -> str:
         "either way, with a margin of 1.5 points. Identical evidence is never inconclusive.",
         "",
     ]
-    noises = sorted({(row["kind"], row["noise"]) for row in rows})
+    noises = list(dict.fromkeys((row["kind"], row["noise"]) for row in rows))
     sizes = sorted({row["n"] for row in rows})
     found = {(row["kind"], row["noise"], row["n"]): row for row in rows}
     body = [
