@@ -82,10 +82,10 @@ def test_doctor_prints_what_each_case_can_show(capsys, tmp_path, monkeypatch):
     assert (size, margin, shows) == ("8", "0.5", "inf")
     assert int(needed) > 8
     assert " ".join(found["top1"][4:]) == "cannot show its margin"
-    size, margin, shows, needed = found["nll"]
-    assert (size, margin) == ("8", "0.002")
-    assert 0 < float(shows) < 0.002
-    assert int(needed) <= 8
+    size, margin, shows, needed = found["psnr_db"][:4]
+    assert (size, margin) == ("8", "0.1")
+    suffices = float(shows) <= 0.1
+    assert (int(needed) <= 8) == suffices == (len(found["psnr_db"]) == 4)
 
 
 def test_fetch_of_a_profile_without_assets(capsys):

@@ -84,7 +84,8 @@ def test_the_example_accepts_passes_and_catches_a_new_model(repository):
     _classifier(repository / "models" / "classifier", seed=2)
     third = run(repository, judge.replace("-n auto", "-k photos"))
     assert third.returncode == 1
-    assert "photos/none: REGRESSION" in third.stdout
+    # Four photographs cannot show it as a regression; they cannot show that there is none either.
+    assert re.search(r"photos/none: (REGRESSION|INCONCLUSIVE)", third.stdout)
     assert "first moved link: model output" in third.stdout
 
 

@@ -7,13 +7,16 @@ import pytest
 
 pytestmark = pytest.mark.assets
 
+# Twelve photographs and two sentences: some faults are shown, others cannot be told from noise and
+# fail as INCONCLUSIVE. benchmarks/canaries.py has whole cases.
+SHOWN, FAILS = {"REGRESSION"}, {"REGRESSION", "INCONCLUSIVE"}
 EXPECTED = {
-    "quality/jpeg-q5": ("REGRESSION", "encoded bytes"),
-    "swap/jpeg-q5": ("REGRESSION", "decoded signal"),
-    "shift/opus-6kbps": ("REGRESSION", "decoded signal"),
-    "weights/none": ("REGRESSION", "model output"),
-    "resize/none": ("REGRESSION", "model output"),
-    "untouched/webp-q0": ("PASS", None),
+    "quality/jpeg-q5": (SHOWN, "encoded bytes"),
+    "swap/jpeg-q5": (FAILS, "decoded signal"),
+    "shift/opus-6kbps": (FAILS, "decoded signal"),
+    "weights/none": (FAILS, "model output"),
+    "resize/none": (FAILS, "model output"),
+    "untouched/webp-q0": ({"PASS"}, None),
 }
 
 
@@ -51,9 +54,11 @@ def run(folder):
 def test_each_fault_fails_its_own_test_and_names_its_link(run):
     status, output, cases = run("broken")
     assert status == 1
-    assert {name: (c["verdict"], c["first_moved"]) for name, c in cases.items()} == EXPECTED
-    for name, (verdict, _) in EXPECTED.items():
-        assert (f"FAILED test_proof.py::test_proof[{name}]" in output) == (verdict != "PASS")
+    assert cases.keys() == EXPECTED.keys()
+    for name, (verdicts, link) in EXPECTED.items():
+        assert cases[name]["verdict"] in verdicts
+        assert cases[name]["first_moved"] == link
+        assert (f"FAILED test_proof.py::test_proof[{name}]" in output) == (link is not None)
     assert "environment" not in cases["weights/none"]["notes"]
     assert any("weights_sha256" in note for note in cases["weights/none"]["notes"])
     assert any("nearest" in note for note in cases["resize/none"]["notes"])
