@@ -16,7 +16,7 @@ from canary_store import path_of, read_evidence, stored_baseline
 from canary_tables import table
 
 from mpq_checks.aggregate import tallies
-from mpq_checks.evidence import Row
+from mpq_checks.evidence import Row, cluster_numbers
 
 __all__ = ["main", "shares"]
 
@@ -48,7 +48,7 @@ def shares(change: Change) -> dict[str, float]:
     stored = {row.sample_id: row for row in stored_baseline(change).rows}
     new_rows = read_evidence(change).rows
     old_rows = [stored[row.sample_id] for row in new_rows]
-    places = _places(new_rows)
+    places = np.array(cluster_numbers(new_rows))
     new, old = tallies(case, new_rows), tallies(case, old_rows)
     found = {}
     for name, tally in old.items():
@@ -71,12 +71,6 @@ def _share(
 ) -> float:
     before, after = (np.bincount(places, weights=values) for values in (old, new))
     return float(np.std(after - before, ddof=1) / np.std(before, ddof=1))
-
-
-def _places(rows: Sequence[Row]) -> npt.NDArray[np.intp]:
-    """The number of each row's cluster; a row without a cluster is one of its own."""
-    names = [row.cluster or f"sample {row.sample_id}" for row in rows]
-    return np.unique(names, return_inverse=True)[1]
 
 
 def _is_planning(change: Change, task: str) -> bool:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from mpq_checks.metrics.tally import Proportion, Tally
 from mpq_checks.significance.proportions import exact_interval, mcnemar_p
-from mpq_checks.significance.resampling import Effects, interval, one_sided_p
+from mpq_checks.significance.resampling import Effects, interval, one_sided_p, student_interval
 from mpq_checks.significance.sensitivity import EffectNoise, Noise, PairNoise, ShareNoise
 
 __all__ = ["LEVEL", "EffectTest", "FlipTest", "PairedTest", "cluster_sums", "finite_value"]
@@ -172,14 +172,17 @@ class EffectTest:
 
     def interval(self) -> tuple[float, float]:
         """Two-sided, of level `LEVEL`."""
-        resampled = self._with_outliers(*interval(self.effects, LEVEL, self._resampled))
         if not self.few:
-            return resampled
+            return self._bootstrap_interval()
         event = max(self.baseline.event or 0.0, self.candidate.event or 0.0)
-        bounds = _few_changes_interval(self.effects, self.changed, event)
+        low, high = _few_changes_interval(self.effects, self.changed, event)
         if self.effects.num_clusters >= _ENOUGH_FOR_FEW:
-            return bounds
-        return min(bounds[0], resampled[0]), max(bounds[1], resampled[1])
+            return low, high
+        lower, higher = self._bootstrap_interval()
+        return min(low, lower), max(high, higher)
+
+    def _bootstrap_interval(self) -> tuple[float, float]:
+        return self._with_outliers(*interval(self.effects, LEVEL, self._resampled))
 
     def _with_outliers(self, low: float, high: float) -> tuple[float, float]:
         share = self.baseline.outliers / self.effects.num_clusters
@@ -245,7 +248,7 @@ def _few_changes_interval(
     """
     if effects.num_clusters < 2:
         return -np.inf, np.inf
-    low, high = interval(effects, LEVEL, _no_resamples)
+    low, high = student_interval(effects, LEVEL)
     common = 0.0 if event else effects.drop + float(np.median(effects.influence))
     return (
         min(low, common - _bound(effects, changed & (effects.influence < 0), event)),
@@ -260,7 +263,3 @@ def _bound(effects: Effects, chosen: npt.NDArray[np.bool_], event: float) -> flo
     share = 1.0 if count == size else float(beta.isf((1 - LEVEL) / 2, count + 1, size - count))
     seen = float(np.abs(effects.influence[chosen]).max()) / size if count else 0.0
     return share * size * max(seen, event)
-
-
-def _no_resamples(counts: Array) -> Array:
-    return np.full(len(counts), np.nan)

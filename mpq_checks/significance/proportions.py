@@ -61,8 +61,8 @@ def detection_rate(drop: float, background: float, num_samples: int, significanc
     discordance = min(1.0, drop + 2 * background)
     if discordance <= 0:
         return 0.0
-    number = _likely(num_samples, discordance)
-    critical = _critical_losses(int(number[-1]), significance)[number.astype(int)]
+    number, _ = _likely_numbers(num_samples, np.array([discordance]))
+    critical = _critical_losses(int(number[-1]), significance)[number]
     share_of_losses = min(1.0, (discordance + drop) / 2 / discordance)
     found = binom.sf(critical - 1, number, share_of_losses)
     return float(np.sum(binom.pmf(number, num_samples, discordance) * found))
@@ -153,14 +153,6 @@ def _adjusted_wald(
     difference = (losses - gains) / size
     variance = np.maximum((losses + gains + 2) / size - difference**2, 0.0) / size
     return np.asarray(difference + norm.isf(tail) * np.sqrt(variance), dtype=np.float64)
-
-
-def _likely(num_samples: int, share: float) -> Array:
-    """Numbers of discordant samples outside of which there is next to no probability."""
-    from scipy.stats import binom
-
-    low, high = binom.ppf([_TAIL, 1 - _TAIL], num_samples, share)
-    return np.arange(max(0.0, low), high + 1)
 
 
 @lru_cache(maxsize=256)

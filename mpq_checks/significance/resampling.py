@@ -22,6 +22,7 @@ __all__ = [
     "detectable_drops",
     "interval",
     "one_sided_p",
+    "student_interval",
 ]
 
 Array: TypeAlias = npt.NDArray[np.float64]
@@ -92,10 +93,29 @@ def one_sided_p(effects: Effects) -> float:
     return float(student.sf(effects.drop / effects.standard_error, effects.num_clusters - 1))
 
 
+def student_interval(effects: Effects, level: float) -> tuple[float, float]:
+    """Two-sided interval for the drop by Student's t.
+
+    Args:
+        effects: the estimate and its clusters.
+        level: such as 0.95.
+
+    Returns:
+        Minus and plus infinity for fewer than two clusters.
+    """
+    from scipy.stats import t as student
+
+    if effects.num_clusters < 2:
+        return -np.inf, np.inf
+    quantile = float(student.isf((1 - level) / 2, effects.num_clusters - 1))
+    half = effects.standard_error * quantile
+    return effects.drop - half, effects.drop + half
+
+
 def interval(
     effects: Effects, level: float, resampled: Callable[[Array], Array]
 ) -> tuple[float, float]:
-    """Two-sided interval for the drop.
+    """Two-sided interval for the drop: the wider of Student's and the bootstrap's on each side.
 
     Args:
         effects: the estimate and its clusters.
@@ -106,25 +126,17 @@ def interval(
     Returns:
         Minus and plus infinity for fewer than two clusters.
     """
-    from scipy.stats import t as student
-
-    if effects.num_clusters < 2:
-        return -np.inf, np.inf
-    error = effects.standard_error
-    if error == 0:
-        return effects.drop, effects.drop
-    tail = (1 - level) / 2
-    quantile = float(student.isf(tail, effects.num_clusters - 1))
+    low, high = student_interval(effects, level)
+    if effects.num_clusters < 2 or effects.standard_error == 0:
+        return low, high
     ratios = _studentised(effects, resampled)
     if ratios.size == 0:
-        return effects.drop - error * quantile, effects.drop + error * quantile
+        return low, high
     # Ranks are counted alike from both ends, so that a changed sign mirrors the interval.
-    rank = int(np.floor(tail * ratios.size))
-    lowest, highest = ratios[rank], ratios[-1 - rank]
-    return (
-        effects.drop - error * max(quantile, float(highest)),
-        effects.drop + error * max(quantile, -float(lowest)),
-    )
+    rank = int(np.floor((1 - level) / 2 * ratios.size))
+    lowest, highest = float(ratios[rank]), float(ratios[-1 - rank])
+    error = effects.standard_error
+    return min(low, effects.drop - error * highest), max(high, effects.drop - error * lowest)
 
 
 def cluster_counts(num_clusters: int) -> Iterator[Array]:
