@@ -13,7 +13,7 @@ import numpy.typing as npt
 from canary_base import Change, base_case
 from canary_changes import CHANGES, TASKS
 from canary_store import path_of, read_evidence, stored_baseline
-from canary_tables import table
+from markdown_table import table
 
 from mpq_checks.aggregate import tallies
 from mpq_checks.evidence import Row, cluster_numbers

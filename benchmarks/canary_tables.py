@@ -3,17 +3,18 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from canary_base import Change
 from canary_changes import CHANGES, TASKS
 from canary_judging import Finding, find, problems, rank
 from canary_store import ROOT, path_of
+from markdown_table import table
 
 from mpq_checks.baselines import write_text_atomically
 
-__all__ = ["judge_all", "table"]
+__all__ = ["judge_all"]
 
 PAGE = ROOT / "docs" / "canaries.md"
 SUMMARY = ROOT / "benchmarks" / "canaries.json"
@@ -66,12 +67,6 @@ def judge_all() -> int:
     print(_counts(findings))
     print("\n".join(wrong) if wrong else "nothing wrong")
     return 1 if wrong or len(measured) < len(CHANGES) else 0
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
 def _page(findings: Sequence[Finding]) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from markdown_table import table
+
 __all__ = ["tables"]
 
 _HEAD = """# Error rates
@@ -37,10 +39,8 @@ def _null(rows: Sequence[Mapping[str, Any]], runs: int) -> str:
         "",
     ]
     if by_metric:
-        lines += _table(
-            ("metric", "suites with a REGRESSION of it"),
-            [(row["metric"], str(row["alarms"])) for row in by_metric],
-        )
+        body = [(row["metric"], row["alarms"]) for row in by_metric]
+        lines.append(table(("metric", "suites with a REGRESSION of it"), body))
     return "\n".join(lines)
 
 
@@ -61,7 +61,7 @@ def _inconclusive(rows: Sequence[Mapping[str, Any]], runs: int) -> str:
         (kind, noise, *(f"{found[kind, noise, n]['inconclusive']:.1%}" for n in sizes))
         for kind, noise in noises
     ]
-    return "\n".join([*lines, *_table(("kind", "noise", *(f"n = {n}" for n in sizes)), body)])
+    return "\n".join([*lines, table(("kind", "noise", *(f"n = {n}" for n in sizes)), body)])
 
 
 def _margin(rows: Sequence[Mapping[str, Any]], runs: int) -> str:
@@ -85,7 +85,7 @@ def _margin(rows: Sequence[Mapping[str, Any]], runs: int) -> str:
         for row in sorted(rows, key=lambda row: (row["task"], row["metric"]))
     ]
     head = ("task", "metric", "n", "runs", "change", "PASS", "INCONCLUSIVE", "REGRESSION")
-    return "\n".join([*lines, *_table(head, body)])
+    return "\n".join([*lines, table(head, body)])
 
 
 def _power(rows: Sequence[Mapping[str, Any]], runs: int) -> str:
@@ -106,7 +106,7 @@ def _power(rows: Sequence[Mapping[str, Any]], runs: int) -> str:
         for row in rows
     ]
     head = ("metric", "n", "0.25", "0.5", "0.75", "1", "1.25", "1.5")
-    return "\n".join([*lines, *_table(head, body)])
+    return "\n".join([*lines, table(head, body)])
 
 
 def _coverage(rows: Sequence[Mapping[str, Any]], runs: int) -> str:
@@ -124,16 +124,11 @@ def _coverage(rows: Sequence[Mapping[str, Any]], runs: int) -> str:
         (kind, *(_covered(found[kind, size]) for size in sizes if (kind, size) in found))
         for kind in kinds
     ]
-    return "\n".join([*lines, *_table(("data", *(f"n = {n}" for n in sizes)), body)])
+    return "\n".join([*lines, table(("data", *(f"n = {n}" for n in sizes)), body)])
 
 
 def _covered(row: Mapping[str, Any]) -> str:
     return f"{1 - row['below'] - row['above']:.1%} ({row['below']:.1%}, {row['above']:.1%})"
-
-
-def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
-    rows = [head, ["---"] * len(head), *body]
-    return [*(f"| {' | '.join(row)} |" for row in rows), ""]
 
 
 _PARTS: dict[str, Callable[[Sequence[Mapping[str, Any]], int], str]] = {
