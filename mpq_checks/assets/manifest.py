@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from mpq_checks.errors import AssetError
 
 __all__ = [
+    "SHA256_DIGITS",
     "Archive",
     "ArchiveSource",
     "Asset",
@@ -21,6 +22,9 @@ __all__ = [
     "load_manifest",
     "parse_manifest",
 ]
+
+SHA256_DIGITS = 64
+_PREFIX_DIGITS = 8
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,12 @@ class Asset:
 
     A file asset has a `filename` and the SHA-256 of the file. A folder asset has none; its
     `sha256` is that of its listing (one line a file, sorted by path: SHA-256, size, path).
+
+    Some makers publish no more than the first digits of a file's SHA-256, in its name, which is
+    what `torch.hub` checks. Such an asset has `sha256_prefix` and `max_bytes` in the manifest, and
+    `sha256` and `num_bytes` hold these. Eight digits tell a damaged or mistaken file from the
+    right one; they do not withstand someone who forges a file, so that such files are only ever
+    read as data (`torch.load` with `weights_only=True`), and identities name the whole SHA-256.
     """
 
     name: str
@@ -94,6 +104,11 @@ class Asset:
     num_files: int
     filename: str | None
     sources: tuple[Source, ...]
+
+    @property
+    def pinned_whole(self) -> bool:
+        """Whether the SHA-256 and the size are known to the last digit."""
+        return len(self.sha256) == SHA256_DIGITS
 
     @property
     def archive(self) -> Archive | None:
@@ -131,17 +146,30 @@ def parse_manifest(text: str) -> Manifest:
 
 def _asset(name: str, table: dict[str, Any], archives: Mapping[str, Archive]) -> Asset:
     filename = table.get("filename")
+    sha256, num_bytes = _pin(name, table)
     return Asset(
         name=name,
         about=table["about"],
         licence=table["licence"],
         origin=table["origin"],
-        sha256=table["sha256"],
-        num_bytes=table["num_bytes"],
+        sha256=sha256,
+        num_bytes=num_bytes,
         num_files=table.get("num_files", 1),
         filename=filename,
         sources=tuple(_source(s, filename, archives) for s in table["sources"]),
     )
+
+
+def _pin(name: str, table: dict[str, Any]) -> tuple[str, int]:
+    if "sha256_prefix" not in table:
+        return table["sha256"], table["num_bytes"]
+    prefix = table["sha256_prefix"]
+    if not _PREFIX_DIGITS <= len(prefix) < SHA256_DIGITS or "filename" not in table:
+        raise AssetError(
+            f"assets/manifest.toml: {name} has the sha256_prefix {prefix!r}; it has "
+            f"{_PREFIX_DIGITS}..{SHA256_DIGITS - 1} digits, and the asset is a file"
+        )
+    return prefix, table["max_bytes"]
 
 
 def _source(table: dict[str, Any], filename: str | None, archives: Mapping[str, Archive]) -> Source:

@@ -10,7 +10,19 @@ from pathlib import Path
 from mpq_checks.assets.manifest import Asset
 from mpq_checks.errors import AssetStorageError
 
-__all__ = ["asset_location", "cache_dir", "entry_dir", "locked", "partial_dir", "storage_errors"]
+__all__ = [
+    "WEIGHTS_VARIABLE",
+    "asset_location",
+    "cache_dir",
+    "entry_dir",
+    "local_file",
+    "locked",
+    "partial_dir",
+    "storage_errors",
+]
+
+WEIGHTS_VARIABLE = "MPQ_WEIGHTS_DIR"
+"""Environment variable that names a folder of files the user has already."""
 
 
 def cache_dir() -> Path:
@@ -31,6 +43,15 @@ def entry_dir(asset: Asset) -> Path:
 def asset_location(asset: Asset) -> Path:
     """The cached file of a file asset, the cached folder of a folder asset."""
     return entry_dir(asset) / (asset.filename or "files")
+
+
+def local_file(asset: Asset) -> Path | None:
+    """The asset's file by its official name in MPQ_WEIGHTS_DIR; used where it lies, not copied."""
+    folder = os.environ.get(WEIGHTS_VARIABLE)
+    if not folder or asset.filename is None:
+        return None
+    path = Path(folder).expanduser().absolute() / asset.filename
+    return path if path.is_file() else None
 
 
 @contextmanager
