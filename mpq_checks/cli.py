@@ -38,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
         ("list", _list, "print the cases of a profile"),
         ("fetch", _fetch, "fetch the weights and data of a profile into the cache"),
         ("doctor", _doctor, "check whether this machine can run a profile"),
+        ("examples", _examples, "draw a sample of each task under each codec"),
     ):
         sub = commands.add_parser(name, help=description, description=description)
         sub.set_defaults(command=command)
@@ -53,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument(
                 "--verify", action="store_true", help="hash every file of the cache again"
             )
+        if name == "examples":
+            _add_examples_options(sub)
         if name == "doctor":
             sub.add_argument(
                 "--mpq-baselines",
@@ -61,6 +64,23 @@ def _parser() -> argparse.ArgumentParser:
                 help="folder of the baselines (default: baselines)",
             )
     return parser
+
+
+def _add_examples_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--output",
+        default="examples.png",
+        type=Path,
+        metavar="FILE",
+        help="picture to write: png, svg or pdf (default: examples.png)",
+    )
+    sub.add_argument(
+        "--sample",
+        action="append",
+        default=[],
+        metavar="TASK=ID",
+        help="the sample of a task; without it, its first; may be repeated",
+    )
 
 
 def _list(parsed: argparse.Namespace) -> int:
@@ -111,6 +131,21 @@ def _fetch(parsed: argparse.Namespace) -> int:
             assets.verify(name)
         state = "fetched" if name in missing else "cached"
         console.print(f"{name:30} {state:8} {assets.asset_path(name)}", markup=False)
+    return _OK
+
+
+def _examples(parsed: argparse.Namespace) -> int:
+    from mpq_checks.figures import draw_examples, examples
+
+    profile = load_profile(parsed.mpq_profile)
+    chosen = {}
+    for choice in parsed.sample:
+        task, equals, sample_id = choice.partition("=")
+        if not equals:
+            raise MpqError(f"--sample is {choice!r}; it has the form TASK=ID")
+        chosen[task] = sample_id
+    draw_examples(examples(profile, chosen), parsed.output)
+    Console(highlight=False, soft_wrap=True).print(str(parsed.output), markup=False)
     return _OK
 
 

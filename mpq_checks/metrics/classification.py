@@ -1,6 +1,7 @@
 """Scores of a classifier: top-1, likelihood of the truth, area under the ROC curve."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +27,7 @@ TOP1 = Metric("top1", "fraction", higher_is_better=True, decimals=3)
 NLL = Metric("nll", "nats", higher_is_better=False, decimals=3)
 AUC = Metric("auc", "fraction", higher_is_better=True, decimals=3)
 
-Logits = npt.NDArray[np.floating]
+Logits = npt.NDArray[np.floating[Any]]
 
 
 def top1_class(logits: Logits) -> int:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,8 @@ __all__ = [
     "sdr_db",
     "stem_sdr_metric",
 ]
+
+Samples: TypeAlias = npt.NDArray[np.floating[Any]]
 
 SDR_DB = Metric("sdr_db", "dB", higher_is_better=True, decimals=2)
 """museval's framewise SDR: mean over frames, then over stems, then over samples."""
@@ -160,7 +163,7 @@ def _is_silent(samples: npt.NDArray[np.float32]) -> bool:
     return not np.any(samples.astype(np.float64).sum(axis=0))
 
 
-def _ratio_db(reference: npt.NDArray[np.floating], estimate: npt.NDArray[np.floating]) -> float:
+def _ratio_db(reference: Samples, estimate: Samples) -> float:
     truth = reference.astype(np.float64)
     signal = float(np.sum(np.square(truth)))
     error = float(np.sum(np.square(truth - estimate)))

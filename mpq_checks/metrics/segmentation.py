@@ -1,6 +1,7 @@
 """Intersection over union of segmentations, over a whole dataset."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ IGNORED = 255
 _LOST_IMAGES = 2
 """Now and then a segmenter loses an image wholly; docs/error-rates.md has the rates with these."""
 
-ClassMap = npt.NDArray[np.integer]
+ClassMap = npt.NDArray[np.integer[Any]]
 
 
 def intersection_and_union(

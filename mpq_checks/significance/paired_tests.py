@@ -1,7 +1,7 @@
 """The paired tests: of flips of independent samples, and of the effects of clusters."""
 
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -132,7 +132,7 @@ class EffectTest:
     baseline: Tally
     candidate: Tally
     sign: float
-    places: npt.NDArray[np.integer]
+    places: npt.NDArray[np.integer[Any]]
     effects: Effects
     changed: npt.NDArray[np.bool_]
 
@@ -142,7 +142,7 @@ class EffectTest:
         baseline: Tally,
         candidate: Tally,
         sign: float,
-        places: npt.NDArray[np.integer],
+        places: npt.NDArray[np.integer[Any]],
         floor: float,
     ) -> "EffectTest":
         """`sign`: 1 where higher is better, else -1; `places`: the cluster of each sample."""
@@ -218,7 +218,7 @@ class EffectTest:
         )
 
 
-def cluster_sums(values: Array, clusters: npt.NDArray[np.integer]) -> Array:
+def cluster_sums(values: Array, clusters: npt.NDArray[np.integer[Any]]) -> Array:
     """Sum of the values of each cluster."""
     return np.asarray(np.bincount(clusters, weights=values), dtype=np.float64)
 
