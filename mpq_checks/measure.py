@@ -4,11 +4,12 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TypeAlias
 
+from mpq_checks.codecs.base import BatchCodec, Codec
 from mpq_checks.datasets.base import Sample
 from mpq_checks.environment import environment
 from mpq_checks.errors import DatasetError, EvidenceError, MeasurementError, MpqError
@@ -32,6 +33,10 @@ Progress: TypeAlias = Callable[[int, int], None]
 """Called with the samples done and the samples to do."""
 
 _REMEMBERED_SAMPLE_BYTES = 256 * 1024 * 1024
+
+_BATCH_SAMPLES = 16
+_BATCH_BYTES = 32 * 1024 * 1024
+"""How much goes into one call of a codec that takes batches."""
 
 
 def resolve_device(device: str) -> str:
@@ -64,7 +69,7 @@ def measure(
     """Compress, decode and score samples.
 
     Models, networks and the samples of the last task stay in memory, so that the codecs of one
-    task share them.
+    task share them. A codec that takes batches gets up to 16 samples at once.
 
     Args:
         case: the codec and the task.
@@ -85,12 +90,18 @@ def measure(
             _require_known(wanted, all_ids, case)
             evaluator = _load_evaluator(case.task, device)
             perceptual = _load_perceptual(case.task.perceptual, device)
-        rows = []
-        for done, sample_id in enumerate(wanted, start=1):
-            where.sample_id = sample_id
-            rows.append(_measure_sample(case, sample_id, evaluator, perceptual, seconds, where))
-            if progress is not None:
-                progress(done, len(wanted))
+        rows: list[Row] = []
+        for batch in _batches(case, wanted, seconds, where):
+            encoded, decoded = _code(case.codec, batch, seconds, where)
+            for sample, data, signal in zip(batch, encoded, decoded, strict=True):
+                where.sample_id = sample.sample_id
+                rows.append(
+                    _measure_sample(
+                        case, sample, data, signal, evaluator, perceptual, seconds, where
+                    )
+                )
+                if progress is not None:
+                    progress(len(rows), len(wanted))
         identities = {
             "codec": case.codec.identity(),
             "task": case.task.identity(),
@@ -109,25 +120,83 @@ def measure(
     )
 
 
+def _batches(
+    case: Case, sample_ids: Sequence[str], seconds: dict[str, float], where: "_Place"
+) -> Iterator[list[Sample[Any]]]:
+    """The samples in turn, as many at once as the codec takes and memory should hold."""
+    dataset = case.task.dataset
+    most = _BATCH_SAMPLES if isinstance(case.codec, BatchCodec) else 1
+    batch: list[Sample[Any]] = []
+    for sample_id in sample_ids:
+        where.sample_id, where.stage = sample_id, "load"
+        with _timed(seconds, "load"):
+            load = partial(dataset.load, sample_id)
+            sample = _SAMPLES.get((dataset, sample_id), load)
+        full = len(batch) == most or _signal_bytes([*batch, sample]) > _BATCH_BYTES
+        if batch and full:
+            yield batch
+            batch = []
+        batch.append(sample)
+    yield batch
+
+
+def _code(
+    codec: Codec, batch: Sequence[Sample[Any]], seconds: dict[str, float], where: "_Place"
+) -> tuple[list[bytes], list[Any]]:
+    """Each sample's bytes and what they decode to."""
+    signals = [sample.signal for sample in batch]
+    where.stage = "encode"
+    with _timed(seconds, "encode"):
+        together = codec.encode_batch if isinstance(codec, BatchCodec) else None
+        encoded = _each(codec.encode, together, signals, batch, where)
+    where.stage = "decode"
+    with _timed(seconds, "decode"):
+        together = codec.decode_batch if isinstance(codec, BatchCodec) else None
+        decoded = _each(codec.decode, together, encoded, batch, where)
+        for sample, signal in zip(batch, decoded, strict=True):
+            where.sample_id = sample.sample_id
+            require_same_form(sample.signal, signal)
+    return encoded, decoded
+
+
+def _each(
+    one: Callable[[Any], Any],
+    together: Callable[[Sequence[Any]], list[Any]] | None,
+    values: Sequence[Any],
+    batch: Sequence[Sample[Any]],
+    where: "_Place",
+) -> list[Any]:
+    """What `one` gives for each value; by `together`, if there is that and several values.
+
+    What fails for the batch is done again one by one, so that the error names its sample.
+    """
+    if together is not None and len(values) > 1:
+        where.sample_id = f"{batch[0].sample_id} to {batch[-1].sample_id}"
+        try:
+            results = together(values)
+        except Exception:
+            _LOG.info("%s failed for a batch; trying its samples", where.stage, exc_info=True)
+        else:
+            if len(results) == len(values):
+                return results
+            raise MeasurementError(f"the codec gave {len(results)} results for {len(values)}")
+    results = []
+    for sample, value in zip(batch, values, strict=True):
+        where.sample_id = sample.sample_id
+        results.append(one(value))
+    return results
+
+
 def _measure_sample(
     case: Case,
-    sample_id: str,
+    sample: Sample[Any],
+    encoded: bytes,
+    decoded: Any,
     evaluator: Evaluator,
     perceptual: PerceptualDistance,
     seconds: dict[str, float],
     where: "_Place",
 ) -> Row:
-    where.stage = "load"
-    with _timed(seconds, "load"):
-        dataset = case.task.dataset
-        sample = _SAMPLES.get((dataset, sample_id), lambda: dataset.load(sample_id))
-    where.stage = "encode"
-    with _timed(seconds, "encode"):
-        encoded = case.codec.encode(sample.signal)
-    where.stage = "decode"
-    with _timed(seconds, "decode"):
-        decoded = case.codec.decode(encoded)
-        require_same_form(sample.signal, decoded)
     where.stage = "metrics"
     with _timed(seconds, "metrics"):
         psnr = psnr_db(sample.signal, decoded)
@@ -183,9 +252,17 @@ def _sample_bytes(sample: Sample[Any]) -> int:
     held = [sample.signal]
     if isinstance(sample.reference, dict):
         held += sample.reference.values()
+    return _num_bytes(held)
+
+
+def _signal_bytes(samples: Sequence[Sample[Any]]) -> int:
+    return _num_bytes([sample.signal for sample in samples])
+
+
+def _num_bytes(signals: Iterable[Any]) -> int:
     return sum(
         signal.pixels.nbytes if isinstance(signal, Image) else signal.samples.nbytes
-        for signal in held
+        for signal in signals
         if isinstance(signal, (Image, Audio))
     )
 

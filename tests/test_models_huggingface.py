@@ -9,11 +9,8 @@ import numpy as np
 import pytest
 
 from mpq_checks.errors import ModelError
-from mpq_checks.models.huggingface import (
-    SHIPPED,
-    HuggingFaceImageClassifier,
-    HuggingFaceSegmenter,
-)
+from mpq_checks.models.huggingface import HuggingFaceImageClassifier, HuggingFaceSegmenter
+from mpq_checks.shipped import SHIPPED
 from mpq_checks.signals import Image
 from mpq_checks.torch_stack import prepare
 

@@ -11,11 +11,8 @@ from mpq_checks.datasets.chest_xray_mini import ChestXrayMini, patient_of
 from mpq_checks.datasets.lungs_mini import LungsMini
 from mpq_checks.datasets.pinned import pinned_ids
 from mpq_checks.datasets.solar_mini import SolarMini
-from mpq_checks.models.huggingface import (
-    SHIPPED,
-    HuggingFaceImageClassifier,
-    HuggingFaceSegmenter,
-)
+from mpq_checks.models.huggingface import HuggingFaceImageClassifier, HuggingFaceSegmenter
+from mpq_checks.shipped import SHIPPED
 
 ROOT = Path(__file__).resolve().parent.parent
 TRAINING = ROOT / "training"

@@ -1,10 +1,11 @@
 """What a codec is."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from mpq_checks.signals import Modality
 
-__all__ = ["Codec"]
+__all__ = ["BatchCodec", "Codec"]
 
 
 @runtime_checkable
@@ -39,3 +40,17 @@ class Codec(Protocol):
 
     def decode(self, data: bytes, /) -> Any:
         """Rebuild the signal from the bytes alone. Raises DecodingError."""
+
+
+@runtime_checkable
+class BatchCodec(Codec, Protocol):
+    """A codec that codes several signals in less time than one after another.
+
+    What it gives for a signal is what it gives for it alone, whatever is beside it.
+    """
+
+    def encode_batch(self, signals: Sequence[Any], /) -> list[bytes]:
+        """The bytes that `encode` gives for each signal. Raises as `encode` does."""
+
+    def decode_batch(self, data: Sequence[bytes], /) -> list[Any]:
+        """The signal that `decode` gives for each stream. Raises DecodingError."""

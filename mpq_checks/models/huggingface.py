@@ -10,15 +10,13 @@ import numpy.typing as npt
 
 from mpq_checks.errors import ModelError
 from mpq_checks.models.pretrained_folder import PretrainedFolder
+from mpq_checks.shipped import shipped_folder
 from mpq_checks.signals import Image
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["SHIPPED", "HuggingFaceImageClassifier", "HuggingFaceSegmenter"]
-
-SHIPPED = Path(__file__).resolve().parent.parent / "weights"
-"""The folder of the models that come with this package, described in docs/models.md."""
+__all__ = ["HuggingFaceImageClassifier", "HuggingFaceSegmenter"]
 
 _MAX_CLASSES = 255  # a mask is uint8, and 255 means that a pixel is not scored
 
@@ -37,7 +35,7 @@ class HuggingFaceImageClassifier:
     @classmethod
     def shipped(cls, name: str) -> Self:
         """A classifier that comes with this package: `vit-chest-xray` or `vit-solar`."""
-        return cls(_shipped(name))
+        return cls(shipped_folder(name))
 
     def identity(self) -> dict[str, str]:
         """Class, hashes of weights and config, preprocessing, versions; not the folder's place.
@@ -74,7 +72,7 @@ class HuggingFaceSegmenter:
     @classmethod
     def shipped(cls, name: str) -> Self:
         """A segmenter that comes with this package: `segformer-lungs`."""
-        return cls(_shipped(name))
+        return cls(shipped_folder(name))
 
     def identity(self) -> dict[str, str]:
         """Class, hashes of weights and config, preprocessing, versions; not the folder's place.
@@ -164,11 +162,3 @@ def _forward(model: Any, processor: Any, device: str, image: Image) -> "torch.Te
             f"{exc}; compare preprocessor_config.json with config.json"
         ) from exc
     return logits
-
-
-def _shipped(name: str) -> Path:
-    """The folder of shipped weights. Raises ModelError."""
-    names = sorted(child.name for child in SHIPPED.iterdir() if child.is_dir())
-    if name not in names:
-        raise ModelError(f"no model {name!r} comes with mpq_checks; there are {', '.join(names)}")
-    return SHIPPED / name
