@@ -9,6 +9,8 @@ Each mend is active only where its trap is found; with matching builds nothing i
 - torchaudio fails to import at all, and transformers and encodec with it. A stub in place of
   its extension module says that no extension is there, which torchaudio itself provides for.
 - lpips 0.1.4 calls torchvision with an argument that is deprecated: see `quiet_lpips`.
+- compressai imports torch_geometric, which compiles classes in a deprecated way when imported:
+  see `import_compressai`.
 """
 
 import ctypes
@@ -25,7 +27,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-__all__ = ["prepare", "quiet_lpips"]
+__all__ = ["import_compressai", "prepare", "quiet_lpips"]
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +52,16 @@ def prepare() -> None:
             return
         _prepare_torchvision()
         _prepare_torchaudio()
+
+
+def import_compressai() -> None:
+    """Import compressai, silencing what its import says; after this its modules import quietly."""
+    prepare()
+    if "compressai" in sys.modules:
+        return
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r".*torch\.jit", category=DeprecationWarning)
+        import compressai  # noqa: F401
 
 
 @contextmanager

@@ -1,11 +1,11 @@
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 from toy_gate import SwappedJpeg, ToyDataset, ToyTask, make_profile
 
 from mpq_checks.codecs import Jpeg
-from mpq_checks.errors import MeasurementError
+from mpq_checks.errors import EncodingError, MeasurementError
 from mpq_checks.measure import STAGES, measure
 from mpq_checks.signals import Image
 
@@ -108,3 +108,70 @@ def test_the_cases_of_a_task_share_its_samples():
     for case in make_profile(task=ToyTask(dataset=Counting())).cases:
         measure(case)
     assert loads == list(Counting().sample_ids())
+
+
+# Codecs that take batches.
+
+
+@dataclass(frozen=True)
+class BatchJpeg(Jpeg):
+    """Notes how many signals each call has; cannot code what is named."""
+
+    sizes: list = field(default_factory=list, compare=False)
+    fails_for: int | None = None
+
+    def encode_batch(self, signals):
+        self.sizes.append(len(signals))
+        return [self._encode_one(signal) for signal in signals]
+
+    def decode_batch(self, data):
+        return [self.decode(one) for one in data]
+
+    def encode(self, signal):
+        return self._encode_one(signal)
+
+    def _encode_one(self, signal):
+        if self.fails_for is not None:
+            wanted = ToyDataset().load(f"square-{self.fails_for}").signal
+            if np.array_equal(wanted.pixels, signal.pixels):
+                raise EncodingError("the encoder broke")
+        return super().encode(signal)
+
+
+def test_batches_give_the_rows_that_single_samples_give():
+    codec = BatchJpeg(50)
+    seen = []
+    batched = measure(
+        case_with(codec, dataset=ToyDataset(num_samples=37)),
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert batched.rows == measure(case_with(dataset=ToyDataset(num_samples=37))).rows
+    assert codec.sizes == [16, 16, 5]
+    assert seen == [(count, 37) for count in range(1, 38)]
+    assert tuple(batched.seconds) == STAGES
+
+
+def test_a_batch_is_no_larger_than_memory_should_hold(monkeypatch):
+    monkeypatch.setattr("mpq_checks.measure._BATCH_BYTES", 3 * 40 * 40 * 3)
+    codec = BatchJpeg(50)
+    assert measure(case_with(codec)).rows == measure(CASE).rows
+    assert codec.sizes == [3, 3, 2]
+    monkeypatch.setattr("mpq_checks.measure._BATCH_BYTES", 1)
+    measure(case_with(codec))
+    assert codec.sizes == [3, 3, 2]  # single samples go to `encode`
+
+
+def test_an_error_in_a_batch_names_its_sample():
+    with pytest.raises(MeasurementError, match="square-5, encode: the encoder broke"):
+        measure(case_with(BatchJpeg(50, fails_for=5)))
+
+
+@dataclass(frozen=True)
+class ShortBatchJpeg(BatchJpeg):
+    def decode_batch(self, data):
+        return super().decode_batch(data)[1:]
+
+
+def test_a_batch_that_loses_a_signal_is_refused():
+    with pytest.raises(MeasurementError, match="decode: the codec gave 7 results for 8"):
+        measure(case_with(ShortBatchJpeg(50)))

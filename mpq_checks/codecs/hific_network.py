@@ -10,9 +10,9 @@ import itertools
 from dataclasses import dataclass
 from typing import Any
 
-from mpq_checks.torch_stack import prepare
+from mpq_checks.torch_stack import import_compressai
 
-prepare()
+import_compressai()
 
 import torch  # noqa: E402
 from compressai.entropy_models import EntropyBottleneck, GaussianConditional  # noqa: E402

@@ -14,7 +14,7 @@ from mpq_checks.codecs.checks import require_image, require_integer
 from mpq_checks.errors import AssetCorruptError, CodecSettingError, ModelError
 from mpq_checks.shipped import read_config, read_weights, weights_sha256
 from mpq_checks.signals import Image
-from mpq_checks.torch_stack import prepare
+from mpq_checks.torch_stack import import_compressai
 
 if TYPE_CHECKING:
     from mpq_checks.codecs.latents.images import LatentImageCoder
@@ -127,7 +127,7 @@ class Mbt2018:
 
 @lru_cache(maxsize=1)
 def _compact_coder() -> "LatentImageCoder":
-    prepare()
+    import_compressai()
     from compressai.models import JointAutoregressiveHierarchicalPriors
 
     config = read_config(_COMPACT)
@@ -153,7 +153,7 @@ def _official_coder(quality: int, path: Path) -> "LatentImageCoder":
 
 def _read_checkpoint(path: Path, quality: int) -> Any:
     """compressai's model from a file in the form of its zoo. Raises AssetCorruptError."""
-    prepare()
+    import_compressai()
     import torch
     from compressai.zoo.image import cfgs, model_architectures
     from compressai.zoo.pretrained import load_pretrained
