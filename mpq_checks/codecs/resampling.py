@@ -14,7 +14,8 @@ def resample(
         return samples
     import soxr  # type: ignore[import-untyped]
 
-    frames = np.ascontiguousarray(samples.T)
+    # A copy in any case: soxr refuses the strides that a single sample of two channels may have.
+    frames = np.array(samples.T, order="C")
     resampled = soxr.resample(frames, from_rate, to_rate, quality="HQ").T
     return resampled if resampled.shape[1] else samples[:, :1]
 
