@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from audio_sources import folders
 
 __all__ = ["SAMPLE_RATE", "Corpus", "build", "crops", "is_held_out", "load"]
 
@@ -28,6 +29,8 @@ _MUSIC_SHARE, _MIXED_SHARE = 0.2, 0.25
 _TILT_SHARE, _ROOM_SHARE, _LOW_PASS_SHARE = 0.5, 0.25, 0.08
 _GAIN_DB = 5.0
 _QUIET = 1e-3  # RMS under which another crop is drawn
+
+_NAMES = ("speech", "music", "held_out_speech", "held_out_music")
 
 Samples = npt.NDArray[np.int16]
 logger = logging.getLogger("training.audio_data")
@@ -48,34 +51,24 @@ def is_held_out(data: bytes) -> bool:
     return int(hashlib.sha256(data).hexdigest(), 16) % _HELD_OUT_SHARE == 0
 
 
-def build(speech: Path, midi: Path, soundfont: Path, samples: Path, folder: Path) -> None:
-    """Decode, render and resample everything into four .npy files in `folder`.
-
-    Args:
-        speech: folder of G.722 files at 16 kHz.
-        midi: folder of MIDI files.
-        soundfont: SF2 file to render them with.
-        samples: folder of FLAC files.
-        folder: where the arrays go.
-    """
+def build(folder: Path) -> None:
+    """Fetch, decode, render and resample everything into four .npy files in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    learned, held = _speech(speech)
+    learned, held = _speech(folders("speech"))
     copies = [_at_speed(learned, speed) for speed in _SPEEDS]
     _save(folder / "speech.npy", np.concatenate(copies))
     _save(folder / "held_out_speech.npy", held)
-    music, held_music = _music(midi, soundfont, samples)
+    music, held_music = _music()
     _save(folder / "music.npy", music)
     _save(folder / "held_out_music.npy", held_music)
 
 
 def load(folder: Path) -> Corpus:
-    """What `build` wrote."""
-    return Corpus(
-        *(
-            np.load(folder / f"{name}.npy")
-            for name in ("speech", "music", "held_out_speech", "held_out_music")
-        )
-    )
+    """What `build` writes, which is called at first use."""
+    paths = [folder / f"{name}.npy" for name in _NAMES]
+    if not all(path.exists() for path in paths):
+        build(folder)
+    return Corpus(*map(np.load, paths))
 
 
 def crops(
@@ -142,9 +135,9 @@ def _save(path: Path, samples: Samples) -> None:
     logger.info("%s: %.1f minutes", path.name, len(samples) / SAMPLE_RATE / 60)
 
 
-def _speech(folder: Path) -> tuple[Samples, Samples]:
-    files = sorted(path for path in folder.rglob("*.g722") if path.parent.name not in _SKIPPED)
-    data = [path.read_bytes() for path in files]
+def _speech(languages: list[Path]) -> tuple[Samples, Samples]:
+    files = [path for folder in languages for path in sorted(folder.rglob("*.g722"))]
+    data = [path.read_bytes() for path in files if path.parent.name not in _SKIPPED]
     learned = [each for each in data if not is_held_out(each)]
     held = [each for each in data if is_held_out(each)]
     return _decoded(learned), _decoded(held)
@@ -170,8 +163,10 @@ def _at_speed(samples: Samples, speed: float) -> Samples:
     return soxr.resample(samples, SAMPLE_RATE * speed, SAMPLE_RATE)
 
 
-def _music(midi: Path, soundfont: Path, samples: Path) -> tuple[Samples, Samples]:
+def _music() -> tuple[Samples, Samples]:
     pieces: tuple[list[Samples], list[Samples]] = ([], [])
+    (midi,), (instruments,), (samples,) = map(folders, ("midi", "soundfont", "samples"))
+    soundfont = next(instruments.rglob("*.sf2"))
     for path in sorted(midi.rglob("*.mid")):
         pieces[_song_is_held_out(path.read_bytes())].append(_rendered(path, soundfont))
         logger.info("rendered %s", path.name)
