@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TRAINING = ROOT / "training"
 TASKS = ("chest-xray", "solar", "lungs")
 WEIGHTS = ("segformer-lungs", "vit-chest-xray", "vit-solar")
+CODECS = ("encodec-compact", "hific-compact", "mbt2018-compact")
 MAX_BYTES = 20_000_000
 
 
@@ -108,7 +109,7 @@ def test_near_duplicates_are_found(tmp_path):
 def test_shipped_weights_have_the_stated_hashes():
     lines = (SHIPPED / "SHA256SUMS").read_text().splitlines()
     stated = {name: digest for digest, name in (line.split() for line in lines)}
-    assert sorted(stated) == [f"{name}/model.safetensors" for name in WEIGHTS]
+    assert sorted(stated) == [f"{name}/model.safetensors" for name in sorted((*CODECS, *WEIGHTS))]
     card = (ROOT / "docs" / "models.md").read_text()
     for name, digest in stated.items():
         assert sha256(SHIPPED / name) == digest
@@ -200,3 +201,44 @@ def test_view_without_change_is_the_image():
     assert lit.dtype == np.float32
     assert lit.min() >= 0
     assert lit.max() <= 1
+
+
+def evaluation_pictures() -> list[Path]:
+    names = ("kodak-crops", "imagenet-foolbox", "imagenet-robust-vision")
+    return [path for name in names for path in sorted(asset_path(name).rglob("*.*"))]
+
+
+@pytest.mark.assets
+def test_no_photograph_of_an_evaluation_is_trained_on():
+    from likeness import difference_hash, distance, listed
+
+    trained_on = listed()
+    assert len(trained_on) > 100
+    pictures = evaluation_pictures()
+    assert len(pictures) == 25 + 20 + 50
+    assert not {sha256(path) for path in pictures} & {digest for digest, _, _ in trained_on}
+    for path in pictures:
+        look = difference_hash(path)
+        nearest, name = min((distance(look, other), name) for _, other, name in trained_on)
+        assert nearest > 10, f"{path.name} looks like {name}"
+
+
+@pytest.mark.assets
+def test_a_copy_of_a_picture_would_be_noticed(tmp_path):
+    from likeness import difference_hash, distance
+    from PIL import Image
+
+    original = evaluation_pictures()[3]
+    copy = tmp_path / "copy.jpg"
+    with Image.open(original) as image:
+        image.resize((200, 150)).convert("RGB").save(copy, quality=30)
+    assert distance(difference_hash(original), difference_hash(copy)) <= 10
+
+
+@pytest.mark.assets
+def test_films_and_cells_that_codecs_are_trained_on_are_the_training_splits():
+    from photographs import grey_files
+
+    names = {path.stem for path in grey_files()}
+    chest = {film.split("/")[-1] for film in training_list("chest-xray-train")}
+    assert names == chest | set(training_list("solar-train"))

@@ -1,6 +1,6 @@
 """The default profile: six tasks on real data, on a laptop's CPU, in minutes."""
 
-from mpq_checks.codecs import Jpeg, Mp3, NoCodec, Opus, WebP
+from mpq_checks.codecs import Codec, Encodec, HiFiC, Jpeg, Mbt2018, Mp3, NoCodec, Opus, WebP
 from mpq_checks.datasets.chest_xray_mini import ChestXrayMini
 from mpq_checks.datasets.imagenet_mini import ImagenetMini
 from mpq_checks.datasets.ljspeech_mini import LjspeechMini
@@ -29,11 +29,28 @@ __all__ = [
     "profile",
 ]
 
-_IMAGE_CODECS = (NoCodec("image"), Jpeg(quality=5), WebP(quality=0))
-_SPEECH_CODECS = (NoCodec("audio"), Mp3(bitrate_kbps=8), Opus(bitrate_kbps=6))
+_IMAGE_CODECS: tuple[Codec, ...] = (
+    NoCodec("image"),
+    Jpeg(quality=5),
+    WebP(quality=0),
+    Mbt2018(weights="compact"),
+    HiFiC(weights="compact"),
+)
+_ENCODEC = Encodec(bandwidth_kbps=6.0, model="compact")
+_SPEECH_CODECS: tuple[Codec, ...] = (
+    NoCodec("audio"),
+    Mp3(bitrate_kbps=8),
+    Opus(bitrate_kbps=6),
+    _ENCODEC,
+)
 
 # MP3 has no 8 kbps at 44.1 kHz, so the codec itself goes through 24 kHz.
-_MUSIC_CODECS = (NoCodec("audio"), Mp3(bitrate_kbps=8, sample_rate=24000), Opus(bitrate_kbps=6))
+_MUSIC_CODECS: tuple[Codec, ...] = (
+    NoCodec("audio"),
+    Mp3(bitrate_kbps=8, sample_rate=24000),
+    Opus(bitrate_kbps=6),
+    _ENCODEC,
+)
 
 IMAGENET = ImageClassification("imagenet-mini", ImagenetMini(), MobileNetV2())
 CHEST_XRAY = ImageClassification(
@@ -87,4 +104,7 @@ profile = Profile(
         *cases([MUSIC], _MUSIC_CODECS, MUSIC_MARGINS),
     ),
 )
-"""Six tasks, each uncompressed and under two codecs, with margins that so few samples can show."""
+"""Six tasks, each uncompressed and under the codecs of its kind: seven in all.
+
+The margins are what so few samples can show.
+"""
