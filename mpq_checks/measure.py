@@ -35,7 +35,7 @@ Progress: TypeAlias = Callable[[int, int], None]
 _REMEMBERED_SAMPLE_BYTES = 256 * 1024 * 1024
 
 _BATCH_SAMPLES = 16
-_BATCH_BYTES = 32 * 1024 * 1024
+_BATCH_BYTES = 16 * 1024 * 1024
 """How much goes into one call of a codec that takes batches."""
 
 
