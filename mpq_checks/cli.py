@@ -5,10 +5,14 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from mpq_checks import assets, doctor
+from mpq_checks.assets.unpinned import UnpinnedFile, download_unpinned, unpinned_path
+from mpq_checks.codecs.msillm import CHECKPOINTS
+from mpq_checks.codecs.tfci import METAGRAPHS, environment
 from mpq_checks.errors import MpqError
 from mpq_checks.profiles import NAMES, Profile, load_profile
 from mpq_checks.report.sensitivity import sensitivity_table
@@ -63,7 +67,22 @@ def _parser() -> argparse.ArgumentParser:
                 metavar="DIR",
                 help="folder of the baselines (default: baselines)",
             )
+    _add_official(commands)
     return parser
+
+
+def _add_official(commands: Any) -> None:
+    """Commands for official codecs; they take no profile."""
+    about = "download official weights of which no hash is published, and record their SHA-256"
+    fetch = commands.add_parser("fetch-official", help=about, description=about)
+    fetch.set_defaults(command=_fetch_official)
+    fetch.add_argument(
+        "names", nargs="+", choices=sorted(_unpinned_files()), metavar="NAME", help="%(choices)s"
+    )
+    about = "make the environment with tensorflow-compression that the official HiFiC needs"
+    setup = commands.add_parser("setup-tfci", help=about, description=about)
+    setup.set_defaults(command=_setup_tfci)
+    setup.add_argument("--python", metavar="PATH", help="Python 3.9..3.11 to make it with")
 
 
 def _add_examples_options(sub: argparse.ArgumentParser) -> None:
@@ -160,3 +179,24 @@ def _doctor(parsed: argparse.Namespace) -> int:
     if shown:
         console.print(sensitivity_table(shown))
     return _OK if all(finding.ok for finding in findings) else _PROBLEM
+
+
+def _unpinned_files() -> dict[str, UnpinnedFile]:
+    return {file.name: file for file in (*METAGRAPHS.values(), *CHECKPOINTS.values())}
+
+
+def _fetch_official(parsed: argparse.Namespace) -> int:
+    console = Console(highlight=False, soft_wrap=True)
+    for name in parsed.names:
+        file = _unpinned_files()[name]
+        with assets.RichProgress() as progress:
+            sha256 = download_unpinned(file, progress)
+        console.print(f"{name:12} {sha256} {unpinned_path(file)}", markup=False)
+        console.print(f"{'':12} from {file.url}; licence: {file.licence}", markup=False)
+    return _OK
+
+
+def _setup_tfci(parsed: argparse.Namespace) -> int:
+    python = environment.set_up(parsed.python)
+    Console(highlight=False, soft_wrap=True).print(str(python), markup=False)
+    return _OK
