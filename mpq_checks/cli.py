@@ -82,7 +82,7 @@ def _add_official(commands: Any) -> None:
     about = "make the environment with tensorflow-compression that the official HiFiC needs"
     setup = commands.add_parser("setup-tfci", help=about, description=about)
     setup.set_defaults(command=_setup_tfci)
-    setup.add_argument("--python", metavar="PATH", help="Python 3.9..3.11 to make it with")
+    setup.add_argument("--python", metavar="PATH", help="Python 3.10 or 3.11 to make it with")
 
 
 def _add_examples_options(sub: argparse.ArgumentParser) -> None:

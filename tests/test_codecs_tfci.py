@@ -462,7 +462,7 @@ def test_setting_up_with_a_python_that_has_no_wheels(
     empty_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(environment, "_run", lambda command, failure, seconds: "3 13")
-    with pytest.raises(CodecError, match=r"is Python 3\.13.*3\.9\.\.3\.11"):
+    with pytest.raises(CodecError, match=r"is Python 3\.13.*3\.10 and 3\.11"):
         environment.set_up(sys.executable)
 
 

@@ -1,7 +1,7 @@
 """The virtual environment that runs the metagraphs, and how it is made.
 
-tensorflow-compression is pinned to TensorFlow 2.14 and to Python 3.9..3.11, so that it cannot be
-installed beside this project's dependencies. `mpq setup-tfci` makes an environment for it in the
+tensorflow-compression is pinned to TensorFlow 2.14 and to Python 3.11 or older, so that it cannot
+be installed beside this project's dependencies. `mpq setup-tfci` makes an environment for it in the
 cache folder; MPQ_TFCI_PYTHON names the interpreter of another one.
 """
 
@@ -58,7 +58,7 @@ REQUIREMENTS = (
 for `tensorflow`, which brings CUDA and lies in the same folder as `tensorflow-cpu`; what only
 TensorBoard, gRPC and the cloud file systems need is left out."""
 
-_PYTHONS = ("python3.11", "python3.10", "python3.9")
+_PYTHONS = ("python3.11", "python3.10")
 _READY = "mpq-ready.txt"
 _VERSIONS = (
     "from importlib.metadata import version as v; "
@@ -67,7 +67,7 @@ _VERSIONS = (
 )
 _MEND = (
     f"Run `mpq setup-tfci`, which makes an environment with tensorflow-compression (1.3 GB, needs "
-    f"Python 3.9..3.11), or name the Python of one in {VARIABLE}."
+    f"Python 3.10 or 3.11), or name the Python of one in {VARIABLE}."
 )
 _IMPORT_SECONDS = 300
 _INSTALL_SECONDS = 3600
@@ -103,8 +103,8 @@ def set_up(python: str | None = None) -> Path:
     """Make the environment in the cache folder, unless it is there already; give its Python.
 
     Args:
-        python: a Python 3.9..3.11; by default this one, or the first of python3.11, python3.10
-            and python3.9 that is on the path.
+        python: a Python 3.10 or 3.11; by default this one, or the first of python3.11 and
+            python3.10 that is on the path.
 
     Raises:
         CodecError: no such Python, downloads are off, or pip failed; the message has its last
@@ -147,7 +147,7 @@ def _digest() -> str:
 
 
 def _base_python(named: str | None) -> str:
-    if named is None and (3, 9) <= sys.version_info[:2] <= (3, 11):
+    if named is None and (3, 10) <= sys.version_info[:2] <= (3, 11):
         return sys.executable
     found = next(filter(None, map(shutil.which, [named] if named else _PYTHONS)), None)
     if found is None:
@@ -157,10 +157,10 @@ def _base_python(named: str | None) -> str:
             f"and run `mpq setup-tfci --python PATH`."
         )
     version = _run([found, "-I", "-c", "import sys; print(*sys.version_info[:2])"], "fails", 60)
-    if version.split() not in (["3", "9"], ["3", "10"], ["3", "11"]):
+    if version.split() not in (["3", "10"], ["3", "11"]):
         raise CodecError(
-            f"{found} is Python {'.'.join(version.split())}; tensorflow-compression 2.14.1 has "
-            f"wheels for 3.9..3.11. Run `mpq setup-tfci --python PATH` with one of these."
+            f"{found} is Python {'.'.join(version.split())}; the pinned versions have "
+            f"wheels for 3.10 and 3.11. Run `mpq setup-tfci --python PATH` with one of these."
         )
     return found
 
