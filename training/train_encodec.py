@@ -31,7 +31,7 @@ logger = logging.getLogger("training.train_encodec")
 class Recipe:
     """How long and how fast to learn. Shares are of all steps."""
 
-    steps: int = 2150
+    steps: int = 1900
     batch_size: int = 10
     crop: int = 12800  # samples
     learning_rate: float = 6e-4
@@ -40,9 +40,10 @@ class Recipe:
     starting_crops: int = 300  # the first transform and codebooks are made from these
     revive_every: int = 10
     revive_until: float = 0.6
-    discriminator_from: float = 0.68
-    adversarial_from: float = 0.72  # encoder and codebooks stay as they are from here on
-    adversarial_batch: int = 4
+    discriminator_from: float = 0.66
+    adversarial_from: float = 0.68  # encoder and codebooks stay as they are from here on
+    decoder_batch: int = 6  # from here on
+    judged_batch: int = 3  # that the discriminator sees
     average_decay: float = 0.995
     # Of the gradients with respect to the decoded sound, each scaled to the same size.
     time_weight: float = 0.5
@@ -126,8 +127,9 @@ class Run:
             group["lr"] = rate_at(recipe, self.step)
         if progress >= recipe.adversarial_from and not self.frozen:
             self._freeze()
+        batch_size = recipe.decoder_batch if self.frozen else recipe.batch_size
         wave = torch.from_numpy(
-            audio_data.crops(rng, corpus.speech, corpus.music, recipe.batch_size, recipe.crop)
+            audio_data.crops(rng, corpus.speech, corpus.music, batch_size, recipe.crop)
         ).unsqueeze(1)
         decoded, commitment = self._decoded(wave, rng)
         distance = F.l1_loss(decoded, wave)
@@ -140,10 +142,10 @@ class Run:
         gradient = recipe.time_weight * by_time
         gradient = gradient + scaled(by_mel, recipe.mel_weight * size)
         if progress >= recipe.discriminator_from:
-            some = slice(0, recipe.adversarial_batch)
+            some = slice(0, recipe.judged_batch)
             losses["judge"] = self._teach_judge(wave[some], decoded[some].detach())
         if progress >= recipe.adversarial_from:
-            part = size * (recipe.adversarial_batch / recipe.batch_size) ** 0.5
+            part = size * (recipe.judged_batch / batch_size) ** 0.5
             gradient[some] += self._judged(wave[some], decoded[some].detach(), part, losses)
         self.optimizer.zero_grad(set_to_none=True)
         targets = [decoded]
@@ -292,7 +294,7 @@ def train(recipe: Recipe, *, resume: bool) -> None:
             means = "  ".join(f"{name} {value / counted:.4f}" for name, value in sums.items())
             logger.info("step %d/%d  %s  %.2f s", run.step, recipe.steps, means, seconds)
             started, sums, counted = time.monotonic(), {}, 0
-        if run.step % 250 == 0 or run.step == recipe.steps:
+        if run.step % 125 == 0 or run.step == recipe.steps:
             logger.info("step %d  %s", run.step, validate(run, corpus))
             save(checkpoint, run.state())
             started, sums, counted = time.monotonic(), {}, 0

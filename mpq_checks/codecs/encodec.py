@@ -1,19 +1,16 @@
 """EnCodec (Défossez et al., 2022) through the encodec package."""
 
 import struct
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from mpq_checks.assets import asset_sha256
 from mpq_checks.codecs.checks import require_audio
 from mpq_checks.codecs.coded_audio import require_mono_or_stereo
 from mpq_checks.codecs.encodec_codes import (
     MAX_CODES_A_BYTE,
-    Codes,
     Shape,
     coded,
     pack_codes,
@@ -24,11 +21,18 @@ from mpq_checks.codecs.encodec_codes import (
 from mpq_checks.codecs.encodec_models import (
     MODELS,
     ModelName,
-    Spec,
     encodec_version,
     load_model,
-    one_thread,
     weights_sha256,
+)
+from mpq_checks.codecs.encodec_tracks import (
+    channels_of,
+    decode_tracks,
+    encode_tracks,
+    length_at,
+    num_frames,
+    segment_lengths,
+    tracks_of,
 )
 from mpq_checks.codecs.resampling import fit_length, resample, soxr_version
 from mpq_checks.codecs.stream import pack, unpack
@@ -40,7 +44,7 @@ __all__ = ["Encodec"]
 _MAX_SAMPLE_RATE = 768_000
 _ENTROPY_CODED = 1
 _SIDE = 2
-_SCALE = struct.Struct("<f")
+_LEVEL = struct.Struct("<f")
 _TAG_BITS = 14
 
 
@@ -148,16 +152,16 @@ class Encodec:
                 f"{audio.sample_rate}; resample it first"
             )
         spec, flags = MODELS[self.model], 0
-        length = _length_at(spec, audio.num_samples, audio.sample_rate)
+        length = length_at(spec, audio.num_samples, audio.sample_rate)
         resampled = resample(audio.samples, audio.sample_rate, spec.sample_rate)
-        waves = _tracks(spec, fit_length(resampled, length))
+        waves = tracks_of(spec, fit_length(resampled, length))
         if spec.side_codebooks and len(waves) == 2:
             if waves[1].any():
                 flags |= _SIDE
             else:
                 waves = waves[:1]
         counts = self._codebooks(self.bandwidth_kbps, audio.num_channels, bool(flags))
-        scales, stretches = _encode_tracks(load_model(self.model), waves, counts)
+        scales, stretches = encode_tracks(load_model(self.model), waves, counts)
         payload = pack_codes(stretches)
         if self.entropy_coded:
             shorter = coded(self.model, stretches)
@@ -171,7 +175,7 @@ class Encodec:
             audio.num_channels,
             audio.num_samples,
         )
-        return pack(spec.magic, header, b"".join(map(_SCALE.pack, scales)) + payload)
+        return pack(spec.magic, header, b"".join(map(_LEVEL.pack, scales)) + payload)
 
     def decode(self, data: bytes, /) -> Audio:
         """Audio of the original form; a stream of another bandwidth of the model decodes too.
@@ -181,51 +185,71 @@ class Encodec:
             AssetError: an official checkpoint that cannot be had.
         """
         spec = MODELS[self.model]
+        stated, body = self._header(data)
+        frames = [num_frames(spec, each) for each in segment_lengths(spec, stated.model_length)]
+        shapes = [Shape(count, each) for count in stated.codebooks for each in frames]
+        levels_size = _LEVEL.size * len(shapes) if spec.normalised else 0
+        levels, payload = body[:levels_size], body[levels_size:]
+        if len(levels) < levels_size or not (
+            stated.by_entropy or len(payload) == packed_size(shapes)
+        ):
+            raise DecodingError(
+                f"{self.name}: {len(body)} bytes of content where the header implies "
+                f"{levels_size + packed_size(shapes)}"
+            )
+        if stated.tag != _tag(self.model):
+            raise DecodingError(
+                f"{self.name}: the stream was made with other weights than are here; "
+                f"decode it with those"
+            )
+        if stated.by_entropy:
+            stretches = uncoded(self.model, payload, shapes, self.name)
+        else:
+            stretches = unpack_codes(payload, shapes)
+        scales = [each for (each,) in _LEVEL.iter_unpack(levels)]
+        if not np.isfinite(scales).all():
+            raise DecodingError(f"{self.name}: a level in the stream is not finite")
+        network = load_model(self.model)
+        waves = decode_tracks(network, scales, stretches, len(stated.codebooks))
+        samples = channels_of(spec, waves, stated.channels)
+        if not np.isfinite(samples).all():
+            raise DecodingError(f"{self.name}: the decoded sound is not finite")
+        restored = resample(samples, spec.sample_rate, stated.rate)
+        return Audio(fit_length(restored, stated.length), stated.rate)
+
+    def _header(self, data: bytes) -> tuple["_Header", bytes]:
+        """What the header states, and the content; refused if that cannot hold so many codes."""
+        spec = MODELS[self.model]
         (setting, tag, rate, channels, length), body = unpack(spec.magic, 5, data, self.name)
-        bandwidths, flags = list(spec.codebooks), setting & 3
-        if setting >> 2 >= len(bandwidths) or not (
-            length and channels in (1, 2) and 1 <= rate <= _MAX_SAMPLE_RATE
+        bandwidths, side = list(spec.codebooks), bool(setting & _SIDE)
+        if (
+            setting >> 2 >= len(bandwidths)
+            or not (length and channels in (1, 2) and 1 <= rate <= _MAX_SAMPLE_RATE)
+            or (side and not (spec.side_codebooks and channels == 2))
         ):
             raise DecodingError(
                 f"{self.name}: the header states {channels} channels of {length} samples at "
                 f"{rate} Hz with setting {setting}"
             )
         try:
-            counts = self._codebooks(bandwidths[setting >> 2], channels, bool(flags & _SIDE))
+            codebooks = self._codebooks(bandwidths[setting >> 2], channels, side)
         except CodecSettingError as exc:
             raise DecodingError(f"{self.name}: the header is damaged: {exc}") from exc
-        by_entropy = bool(flags & _ENTROPY_CODED)
-        model_length = _length_at(spec, length, rate)
-        least = Shape(sum(counts), _frames(spec, model_length))
-        self._require_size(len(body), packed_size([least]), least.size, by_entropy)
-        frames = [_frames(spec, each) for each in _segment_lengths(spec, model_length)]
-        shapes = [Shape(count, each) for count in counts for each in frames]
-        levels_size = _SCALE.size * len(shapes) if spec.normalised else 0
-        if not by_entropy and len(body) != levels_size + packed_size(shapes):
+        model_length = length_at(spec, length, rate)
+        stated = _Header(
+            codebooks, bool(setting & _ENTROPY_CODED), tag, rate, channels, length, model_length
+        )
+        least = Shape(sum(codebooks), num_frames(spec, model_length))
+        if (
+            least.size > MAX_CODES_A_BYTE * len(body)
+            if stated.by_entropy
+            else packed_size([least]) > len(body)
+        ):
             raise DecodingError(
-                f"{self.name}: {len(body)} bytes of content where the header implies "
-                f"{levels_size + packed_size(shapes)}"
+                f"{self.name}: {len(body)} bytes of content cannot hold the {least.size} codes "
+                f"that the header implies"
             )
-        if tag != _tag(self.model):
-            raise DecodingError(
-                f"{self.name}: the stream was made with other weights than are here; "
-                f"decode it with those"
-            )
-        levels, payload = body[:levels_size], body[levels_size:]
-        if len(levels) < levels_size:
-            raise DecodingError(f"{self.name}: the stream is cut short within the levels")
-        if by_entropy:
-            stretches = uncoded(self.model, payload, shapes, self.name)
-        else:
-            stretches = unpack_codes(payload, shapes)
-        scales = [each for (each,) in _SCALE.iter_unpack(levels)]
-        if not np.isfinite(scales).all():
-            raise DecodingError(f"{self.name}: a level in the stream is not finite")
-        waves = _decode_tracks(load_model(self.model), scales, stretches, len(counts))
-        samples = _channels(spec, waves, channels)
-        if not np.isfinite(samples).all():
-            raise DecodingError(f"{self.name}: the decoded sound is not finite")
-        return Audio(fit_length(resample(samples, spec.sample_rate, rate), length), rate)
+        return stated, body
 
     def _language_model(self) -> str:
         asset = MODELS[self.model].asset
@@ -246,97 +270,20 @@ class Encodec:
             )
         return count // 2, count // 2
 
-    def _require_size(self, size: int, least: int, num_codes: int, by_entropy: bool) -> None:
-        """Refuse a length that so many bytes cannot hold, before anything is made of it."""
-        if num_codes > MAX_CODES_A_BYTE * size if by_entropy else size < least:
-            raise DecodingError(
-                f"{self.name}: {size} bytes of content cannot hold the {num_codes} codes that the "
-                f"header implies"
-            )
 
+@dataclass(frozen=True)
+class _Header:
+    """What a stream states; lengths in samples."""
 
-Wave = npt.NDArray[np.float32]
+    codebooks: tuple[int, ...]
+    by_entropy: bool
+    tag: int
+    rate: int
+    channels: int
+    length: int
+    model_length: int
 
 
 def _tag(model: ModelName) -> int:
     """Enough of the weights' hash to tell other weights."""
     return int(weights_sha256(model)[:4], 16) & ((1 << _TAG_BITS) - 1)
-
-
-def _length_at(spec: Spec, length: int, rate: int) -> int:
-    """Samples at the model's rate: as many as begin within the signal."""
-    return -(-length * spec.sample_rate // rate)
-
-
-def _frames(spec: Spec, length: int) -> int:
-    return -(-length // spec.hop)
-
-
-def _segment_lengths(spec: Spec, length: int) -> list[int]:
-    """Samples of each stretch that is coded apart."""
-    starts = range(0, length, spec.stride or length)
-    return [min(spec.segment or length, length - start) for start in starts]
-
-
-def _tracks(spec: Spec, samples: Wave) -> list[Wave]:
-    """What is coded apart: each network channels x samples."""
-    if spec.channels == 2:
-        return [np.repeat(samples, 2, axis=0) if len(samples) == 1 else samples]
-    if len(samples) == 1 or not spec.side_codebooks:
-        return list(samples[:, None])
-    left, right = samples
-    return [((left + right) / 2)[None], ((left - right) / 2)[None]]
-
-
-def _channels(spec: Spec, waves: Sequence[Wave], channels: int) -> Wave:
-    """The way back from `_tracks`."""
-    if spec.channels == 2:
-        return waves[0] if channels == 2 else waves[0].mean(0, keepdims=True)
-    if channels == 1 or not spec.side_codebooks:
-        return np.concatenate(waves)
-    middle, side = waves[0], waves[1] if len(waves) == 2 else np.zeros_like(waves[0])
-    return np.concatenate([middle + side, middle - side])
-
-
-def _encode_tracks(
-    network: Any, waves: Sequence[Wave], counts: Sequence[int]
-) -> tuple[list[float], list[Codes]]:
-    """Levels (none where the model does not normalise) and codes, track by track."""
-    import torch
-
-    scales, stretches = [], []
-    with one_thread():
-        for wave, count in zip(waves, counts, strict=True):
-            for frame in _segments(network, torch.from_numpy(np.ascontiguousarray(wave))[None]):
-                levelled = frame
-                if network.normalize:  # as EncodecModel._encode_frame does it
-                    scale = 1e-8 + frame.mean(1).pow(2).mean().sqrt()
-                    scales.append(float(scale))
-                    levelled = frame / scale
-                codes = network.quantizer.vq.encode(network.encoder(levelled), n_q=count)
-                stretches.append(codes[:, 0].numpy())
-    return scales, stretches
-
-
-def _segments(network: Any, wave: Any) -> Iterator[Any]:
-    length = network.segment_length or wave.shape[-1]
-    for start in range(0, wave.shape[-1], network.segment_stride or length):
-        yield wave[..., start : start + length]
-
-
-def _decode_tracks(
-    network: Any, scales: Sequence[float], stretches: Sequence[Codes], num_tracks: int
-) -> list[Wave]:
-    import torch
-
-    levels: list[Any] = [torch.tensor([each]) for each in scales] or [None] * len(stretches)
-    frames = [
-        (torch.from_numpy(codes)[None], level)
-        for codes, level in zip(stretches, levels, strict=True)
-    ]
-    each = len(frames) // num_tracks
-    with one_thread():
-        return [
-            network.decode(frames[first : first + each])[0].numpy()
-            for first in range(0, len(frames), each)
-        ]
