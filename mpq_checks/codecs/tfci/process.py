@@ -119,6 +119,7 @@ class RunnerProcess:
             self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
             self._kill()
+            self._process.wait()
         self._reader.join(_END_SECONDS)
         if not self._reader.is_alive():
             self._process.stderr.close()  # type: ignore[union-attr]
