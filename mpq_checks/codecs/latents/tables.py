@@ -1,6 +1,6 @@
 """The range coder's tables, from compressai's entropy models."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,13 +8,15 @@ import numpy.typing as npt
 
 from mpq_checks.errors import CodecError
 
-__all__ = ["PRECISION_BITS", "SymbolTables", "tables_of"]
+__all__ = ["SymbolTables", "tables_of"]
 
-PRECISION_BITS = 16
+_PRECISION_BITS = 16
 """Probabilities of a table are whole multiples of 2^-16."""
 
-_TOTAL = 1 << PRECISION_BITS
+_TOTAL = 1 << _PRECISION_BITS
 _MIN_ENTRIES = 3
+_NIBBLE_BITS = 4
+"""An escaped value takes one nibble for their number, then those."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,23 +27,19 @@ class SymbolTables:
         rows: 0, ..., 2^16, strictly rising, a list a table. The last step is the escape's.
         offsets: the symbol that a table's first step stands for.
         bits: what each step costs, tables x steps, 0 beyond a table's end.
+        escapes: the step of the escape, a number a table.
     """
 
     rows: tuple[list[int], ...]
     offsets: npt.NDArray[np.int32]
     bits: npt.NDArray[np.float64]
-    escapes: npt.NDArray[np.int32] = field(init=False)
-    """The step of the escape, a number a table."""
-
-    def __post_init__(self) -> None:
-        """Number the escapes."""
-        object.__setattr__(self, "escapes", np.array([len(row) - 2 for row in self.rows], np.int32))
+    escapes: npt.NDArray[np.int32]
 
     @property
     def cheapest_bits(self) -> npt.NDArray[np.float64]:
         """What the likeliest symbol of each table costs."""
-        masked: npt.NDArray[np.float64] = np.where(self.bits > 0, self.bits, np.inf).min(axis=1)
-        return masked
+        cheapest: npt.NDArray[np.float64] = np.where(self.bits > 0, self.bits, np.inf).min(axis=1)
+        return cheapest
 
     def select(
         self, indexes: npt.NDArray[np.int64]
@@ -70,9 +68,6 @@ class SymbolTables:
         return cost + _NIBBLE_BITS * float(np.count_nonzero(outside))
 
 
-_NIBBLE_BITS = 4
-
-
 def tables_of(entropy_model: Any) -> SymbolTables:
     """Tables of a compressai EntropyBottleneck or GaussianConditional after `update()`.
 
@@ -93,6 +88,6 @@ def tables_of(entropy_model: Any) -> SymbolTables:
             raise CodecError(f"{name}: table {index} does not go from 0 to {_TOTAL}")
         if (steps <= 0).any():
             raise CodecError(f"{name}: table {index} does not rise")
-        bits[index, : length - 1] = PRECISION_BITS - np.log2(steps)
+        bits[index, : length - 1] = _PRECISION_BITS - np.log2(steps)
         rows.append(row[:length].tolist())
-    return SymbolTables(tuple(rows), offsets, bits)
+    return SymbolTables(tuple(rows), offsets, bits, (lengths - 2).astype(np.int32))
