@@ -37,14 +37,14 @@ def test_mini_has_six_tasks_uncompressed_and_with_each_codec_of_its_modality(cap
     by_task = {}
     for case in cases:
         by_task.setdefault(case["task"], []).append(case["codec"])
-    images = ["none", "jpeg-q5", "webp-q0"]
+    images = ["none", "jpeg-q5", "webp-q0", "mbt2018-compact", "hific-compact"]
     assert by_task == {
         "imagenet-mini": images,
         "chest-xray-mini": images,
         "solar-mini": images,
         "lungs-mini": images,
-        "ljspeech-mini": ["none", "mp3-8kbps", "opus-6kbps"],
-        "music-mini": ["none", "mp3-8kbps-24khz", "opus-6kbps"],
+        "ljspeech-mini": ["none", "mp3-8kbps", "opus-6kbps", "encodec-compact-6kbps"],
+        "music-mini": ["none", "mp3-8kbps-24khz", "opus-6kbps", "encodec-compact-6kbps"],
     }
 
 

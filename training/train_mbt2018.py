@@ -23,7 +23,7 @@ NAME = "mbt2018-compact"
 N, M = 64, 96
 LAMBDA = 0.002
 SIDE = 128
-RECIPE = CodecRecipe(steps=12_000, batch_size=4, learning_rate=2e-3)
+RECIPE = CodecRecipe(steps=9_000, batch_size=4, learning_rate=2e-3)
 
 logger = logging.getLogger("training.train_mbt2018")
 
