@@ -6,6 +6,7 @@ from mpq_checks.codecs.hific import HiFiC
 from mpq_checks.codecs.jpeg import Jpeg
 from mpq_checks.codecs.mbt2018 import Mbt2018
 from mpq_checks.codecs.mp3 import Mp3
+from mpq_checks.codecs.msillm import Msillm
 from mpq_checks.codecs.none import NoCodec
 from mpq_checks.codecs.opus import Opus
 from mpq_checks.codecs.webp import WebP
@@ -18,6 +19,7 @@ __all__ = [
     "Jpeg",
     "Mbt2018",
     "Mp3",
+    "Msillm",
     "NoCodec",
     "Opus",
     "WebP",
