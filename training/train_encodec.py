@@ -31,11 +31,11 @@ logger = logging.getLogger("training.train_encodec")
 class Recipe:
     """How long and how fast to learn. Shares are of all steps."""
 
-    steps: int = 1900
+    steps: int = 1800
     batch_size: int = 10
     crop: int = 12800  # samples
     learning_rate: float = 6e-4
-    discriminator_rate: float = 3e-4
+    discriminator_rate: float = 6e-4
     warmup_steps: int = 100
     starting_crops: int = 300  # the first transform and codebooks are made from these
     revive_every: int = 10
@@ -125,6 +125,8 @@ class Run:
         progress = self.step / recipe.steps
         for group in self.optimizer.param_groups:
             group["lr"] = rate_at(recipe, self.step)
+        for group in self.judge_optimizer.param_groups:
+            group["lr"] = recipe.discriminator_rate
         if progress >= recipe.adversarial_from and not self.frozen:
             self._freeze()
         batch_size = recipe.decoder_batch if self.frozen else recipe.batch_size
