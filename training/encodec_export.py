@@ -23,7 +23,7 @@ from train_encodec import FOLDER, RUNS
 
 NAME = "encodec-compact"
 _OF_QUANTISER = ("sample_rate", "n_q", "bins")
-_COUNTED_CROPS, _COUNTED_SAMPLES, _SEED = 1500, 32000, 2
+_COUNTED_CROPS, _COUNTED_SAMPLES, _SEED = 600, 32000, 2
 
 logger = logging.getLogger("training.encodec_export")
 
