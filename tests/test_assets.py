@@ -37,6 +37,7 @@ NAMES = {
     "general-midi-soundfont",
     "imagenet-foolbox",
     "imagenet-robust-vision",
+    "kodak-crops",
     "ljspeech",
     "lpips-alexnet-trunk",
     "lpips-vgg16-trunk",

@@ -24,6 +24,7 @@ from mpq_checks.codecs.encodec import Encodec
 from mpq_checks.codecs.encodec_codes import Shape, pack_codes, packed_size, unpack_codes
 from mpq_checks.codecs.encodec_models import MODELS
 from mpq_checks.codecs.stream import pack, unpack
+from mpq_checks.datasets.files import read_audio
 from mpq_checks.errors import (
     AssetCorruptError,
     AssetMissingError,
@@ -212,14 +213,31 @@ def test_different_inputs_give_different_codes() -> None:
     assert all(len(set(book.tolist())) > 10 for book in codes)
 
 
-def test_entropy_coding_is_smaller_and_loses_nothing() -> None:
-    audio = voice(3.0, 16_000)
+@pytest.mark.assets
+def test_entropy_coding_of_speech_is_smaller_and_loses_nothing() -> None:
+    audio = read_audio(assets.asset_path("ljspeech") / "wavs" / "LJ001-0002.wav")
     entropy = replace(COMPACT, entropy_coded=True)
     shorter, packed = entropy.encode(audio), COMPACT.encode(audio)
     assert len(shorter) < len(packed)
     for codec in (COMPACT, entropy):
         for data in (shorter, packed):
             assert np.array_equal(codec.decode(data).samples, COMPACT.decode(packed).samples)
+
+
+def likely_codes(frames: int) -> np.ndarray:
+    """Codes as often as they were counted in training."""
+    rng = np.random.default_rng(3)
+    counts = encodec_models.static_counts()
+    return np.stack([rng.choice(1024, frames, p=row / row.sum()) for row in counts])
+
+
+def test_likely_codes_take_fewer_bits() -> None:
+    stretches = [likely_codes(100)[:10], likely_codes(100)[:2]]
+    shapes = [Shape(10, 100), Shape(2, 100)]
+    data = encodec_codes.coded("compact", stretches)
+    assert len(data) < 0.98 * packed_size(shapes)
+    again = encodec_codes.uncoded("compact", data, shapes, "x")
+    assert all(map(np.array_equal, stretches, again))
 
 
 def test_a_stream_of_another_bandwidth_decodes() -> None:
@@ -292,8 +310,12 @@ def test_signals_it_cannot_code_are_told() -> None:
 
 @pytest.fixture(scope="module")
 def streams() -> list[bytes]:
-    audio = voice(0.4, 22_050, 2)
-    return [codec.encode(audio) for codec in (COMPACT, replace(COMPACT, entropy_coded=True))]
+    packed = COMPACT.encode(voice(0.4, 16_000))
+    integers, body = unpack(b"ec", 5, packed, "")
+    by_entropy = body[:4] + encodec_codes.coded("compact", [likely_codes(20)])
+    coded = pack(b"ec", (integers[0] | 1, *integers[1:]), by_entropy)
+    require_same_form(COMPACT.decode(packed), COMPACT.decode(coded))
+    return [packed, coded]
 
 
 @settings(max_examples=60, deadline=None)
@@ -352,13 +374,12 @@ def test_a_stream_of_other_weights_is_told(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_codes_that_come_out_otherwise_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    codec = replace(COMPACT, entropy_coded=True)
-    data = codec.encode(voice(1.0, 16_000))
+    data = encodec_codes.coded("compact", [likely_codes(50)])
     counts = encodec_models.static_counts().copy()
     counts[:, ::2] *= 2
     monkeypatch.setattr(encodec_codes, "static_counts", lambda: counts)
     with pytest.raises(DecodingError, match="not those that were encoded"):
-        codec.decode(data)
+        encodec_codes.uncoded("compact", data, [Shape(12, 50)], "x")
 
 
 def test_levels_that_are_no_numbers_are_refused() -> None:

@@ -51,7 +51,8 @@ def main() -> None:
                 snr = 10 * np.log10(np.mean(audio.samples**2) / noise)
                 rows.append((8 * len(data) / SECONDS / 1000, cdpam.distance(audio, decoded), snr))
             rate, distance, snr = np.mean(rows, 0)
-            print(f"| {codec.name} | {kind} | {rate:.2f} | {distance:.3f} | {snr:.1f} |", flush=True)
+            row = f"| {codec.name} | {kind} | {rate:.2f} | {distance:.3f} | {snr:.1f} |"
+            print(row, flush=True)
 
 
 if __name__ == "__main__":
