@@ -12,9 +12,9 @@ _HEAD = """# Error rates
 Results of `benchmarks/error_rates.py`, which judges simulated runs with the functions that judge
 real ones. [statistics.md](statistics.md) explains the tests. The runs are drawn from the evidence
 of the real changes in [canaries.md](canaries.md): what the differences of real samples look like,
-skew and discordance included, is taken from there and not assumed. The cases of MBT2018, HiFiC and
-EnCodec have no canaries yet and are not among them; with them a suite judges 161 metrics in place of
-105, and each is tested at a level that is lower by as much.
+skew and discordance included, is taken from there and not assumed. The cases of MBT2018, HiFiC
+and EnCodec have no canaries yet and are not among them; with them a suite judges 161 metrics in
+place of 105, and each is tested at a level that is lower by as much.
 """
 
 
