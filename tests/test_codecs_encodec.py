@@ -23,6 +23,7 @@ from mpq_checks.codecs import encodec as encodec_module
 from mpq_checks.codecs.encodec import Encodec
 from mpq_checks.codecs.encodec_codes import Shape, pack_codes, packed_size, unpack_codes
 from mpq_checks.codecs.encodec_models import MODELS
+from mpq_checks.codecs.one_thread import one_thread
 from mpq_checks.codecs.stream import pack, unpack
 from mpq_checks.datasets.files import read_audio
 from mpq_checks.errors import (
@@ -514,7 +515,7 @@ def test_codes_and_sound_are_those_of_the_package(model: Any, official: Path) ->
     codec = Encodec(6, model)
     data = codec.encode(audio)
     network.set_target_bandwidth(6.0)
-    with encodec_models.one_thread():
+    with one_thread():
         frames = network.encode(torch.from_numpy(audio.samples)[None])
         expected = network.decode(frames)[0, :, : audio.num_samples].numpy()
     _, body = unpack(spec.magic, 5, data, "")

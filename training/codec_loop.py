@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-__all__ = ["CodecRecipe", "fit_codec", "rate_bpp", "rounded", "soap"]
+__all__ = ["CodecRecipe", "fit_codec", "rate_bpp", "soap"]
 
 logger = logging.getLogger("training.codec_loop")
 
@@ -53,11 +53,6 @@ def soap(parameters: list[nn.Parameter], learning_rate: float) -> torch.optim.Op
         precondition_frequency=10,
         max_precondition_dim=700,
     )
-
-
-def rounded(x: Tensor) -> Tensor:
-    """Rounding whose gradient is that of the identity."""
-    return x + (torch.round(x) - x).detach()
 
 
 def rate_bpp(likelihoods: Mapping[str, Tensor], x: Tensor) -> Tensor:

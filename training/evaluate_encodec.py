@@ -12,7 +12,8 @@ import audio_data
 import numpy as np
 from train_encodec import RUNS
 
-from mpq_checks.codecs import Mp3, NoCodec, Opus, encodec_models
+from mpq_checks import shipped
+from mpq_checks.codecs import Mp3, NoCodec, Opus
 from mpq_checks.codecs.encodec import Encodec
 from mpq_checks.metrics.cdpam import Cdpam
 from mpq_checks.signals import Audio
@@ -33,10 +34,12 @@ def clips(samples: np.ndarray) -> Iterator[Audio]:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--weights", type=Path, help="folder of weights other than the shipped")
+    parser.add_argument(
+        "--weights", type=Path, help="a folder of the form of mpq_checks/weights, in its place"
+    )
     arguments = parser.parse_args()
     if arguments.weights:
-        encodec_models._SHIPPED = arguments.weights
+        shipped.SHIPPED = arguments.weights
     corpus = audio_data.load(RUNS / "audio")
     cdpam = Cdpam(window_seconds=1.0).load("cpu")
     print("| | clips | kbps | CDPAM | SNR, dB |\n|---|---|---|---|---|")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from codec_export import export_codec
-from codec_loop import CodecRecipe, fit_codec, rate_bpp, rounded
+from codec_loop import CodecRecipe, fit_codec, rate_bpp
 from photographs import Crops
 from torch import Tensor, nn
 
@@ -17,6 +17,7 @@ from mpq_checks.torch_stack import prepare
 prepare()
 
 from compressai.models import JointAutoregressiveHierarchicalPriors  # noqa: E402
+from compressai.ops import quantize_ste  # noqa: E402
 from vit import RUNS  # noqa: E402
 
 NAME = "mbt2018-compact"
@@ -41,7 +42,7 @@ def forward(model: nn.Module, x: Tensor) -> dict[str, Any]:
     noisy = model.gaussian_conditional.quantize(y, "noise")
     scales, means = _parameters(model, hyper, noisy)
     _, y_likelihoods = model.gaussian_conditional(y, scales, means=means)
-    y_hat = rounded(y - means) + means
+    y_hat = quantize_ste(y - means) + means
     return {"x_hat": model.g_s(y_hat), "likelihoods": {"y": y_likelihoods, "z": z_likelihoods}}
 
 
@@ -61,7 +62,7 @@ def coded(model: nn.Module, x: Tensor) -> dict[str, Any]:
 
 def _rounded_z(model: nn.Module, z: Tensor) -> Tensor:
     offset = model.entropy_bottleneck._get_medians().reshape(1, -1, 1, 1)
-    return rounded(z - offset) + offset
+    return quantize_ste(z - offset) + offset
 
 
 def _parameters(model: nn.Module, hyper: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:

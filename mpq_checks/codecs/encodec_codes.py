@@ -13,9 +13,9 @@ from mpq_checks.codecs.encodec_models import (
     BINS,
     ModelName,
     load_language_model,
-    one_thread,
     static_counts,
 )
+from mpq_checks.codecs.one_thread import one_thread
 from mpq_checks.errors import DecodingError
 from mpq_checks.torch_stack import prepare
 

@@ -1,7 +1,5 @@
 """EnCodec's networks: the official ones from their checkpoints, the compact one as it ships."""
 
-import hashlib
-import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +10,9 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from mpq_checks.assets import asset_path, asset_sha256
-from mpq_checks.errors import CodecError
+from mpq_checks.errors import CodecError, ModelError
+from mpq_checks.shipped import read_config, read_weights
+from mpq_checks.shipped import weights_sha256 as shipped_sha256
 from mpq_checks.torch_stack import prepare
 
 __all__ = [
@@ -23,7 +23,6 @@ __all__ = [
     "encodec_version",
     "load_language_model",
     "load_model",
-    "one_thread",
     "static_counts",
     "weights_sha256",
 ]
@@ -33,7 +32,7 @@ ModelName: TypeAlias = Literal["24khz", "48khz", "compact"]
 BINS = 1024
 """Codes in a codebook, of all models: 10 bits."""
 
-_SHIPPED = Path(__file__).resolve().parent.parent / "weights" / "encodec-compact"
+_COMPACT = "encodec-compact"
 _COUNTS = "code_counts"
 
 
@@ -108,10 +107,10 @@ def weights_sha256(model: ModelName) -> str:
 
     Raises:
         AssetMissingError: an official checkpoint that is not here.
-        CodecError: the shipped file cannot be read.
+        ModelError: the shipped weights are not pinned.
     """
     asset = MODELS[model].asset
-    return asset_sha256(asset) if asset else _shipped_sha256()
+    return asset_sha256(asset) if asset else shipped_sha256(_COMPACT)
 
 
 def encodec_version() -> str:
@@ -126,6 +125,7 @@ def load_model(model: ModelName) -> Any:
     Raises:
         AssetError: an official checkpoint that cannot be had or is not the pinned one.
         CodecError: a file that is not a checkpoint of this model.
+        ModelError: shipped files that cannot be read, or are not the pinned ones.
     """
     prepare()
     with _quiet_weight_norm():
@@ -156,21 +156,7 @@ def load_language_model(model: ModelName) -> Any:
 @lru_cache(maxsize=1)
 def static_counts() -> Any:
     """How often the compact model used each code on its training data, codebooks x codes, int64."""
-    return _shipped_tensors()[_COUNTS].numpy().astype("int64")
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch use one thread: sums in another order would now and then choose another code."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        torch.set_num_threads(threads)
+    return read_weights(_COMPACT)[_COUNTS].numpy().astype("int64")
 
 
 def _official(model: ModelName) -> Any:
@@ -211,8 +197,8 @@ def _compact() -> Any:
     from encodec.modules.seanet import SEANetDecoder, SEANetEncoder
     from encodec.quantization.vq import ResidualVectorQuantizer
 
-    spec, shape = MODELS["compact"], _shipped_config()
-    tensors = dict(_shipped_tensors())
+    spec, shape = MODELS["compact"], _compact_shape()
+    tensors = read_weights(_COMPACT)
     tensors.pop(_COUNTS)
     with torch.random.fork_rng(devices=[]):
         network = EncodecModel(
@@ -235,45 +221,27 @@ def _compact() -> Any:
             {name: tensor.float() for name, tensor in tensors.items()}, strict=False
         )
     except RuntimeError as exc:
-        raise CodecError(f"{_SHIPPED} does not fit its config.json; install it anew") from exc
+        raise ModelError(
+            f"{_COMPACT}: the weights do not fit config.json; install mpq-checks anew"
+        ) from exc
     # What only training needs does not ship.
     odd = [n for n in missing if n.split(".")[-1] not in ("embed_avg", "cluster_size", "inited")]
     if odd or unexpected:
-        raise CodecError(
-            f"{_SHIPPED} does not fit its config.json ({(odd + unexpected)[0]}); install it anew"
+        raise ModelError(
+            f"{_COMPACT}: the weights do not fit config.json ({(odd + unexpected)[0]}); "
+            f"install mpq-checks anew"
         )
     return network.eval()
 
 
-def _shipped_config() -> dict[str, Any]:
-    path = _SHIPPED / "config.json"
-    try:
-        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["network"]
-    except (OSError, ValueError, KeyError, TypeError) as exc:
-        raise CodecError(f"{path} cannot be read: {exc}; install mpq-checks anew") from exc
-    return config
-
-
-@lru_cache(maxsize=1)
-def _shipped_tensors() -> dict[str, Any]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
-    path = _SHIPPED / "model.safetensors"
-    try:
-        tensors: dict[str, Any] = load(path.read_bytes())
-    except (OSError, SafetensorError) as exc:
-        raise CodecError(f"{path} cannot be read: {exc}; install mpq-checks anew") from exc
-    return tensors
-
-
-@lru_cache(maxsize=1)
-def _shipped_sha256() -> str:
-    path = _SHIPPED / "model.safetensors"
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as exc:
-        raise CodecError(f"{path} cannot be read: {exc}; install mpq-checks anew") from exc
+def _compact_shape() -> dict[str, Any]:
+    """Settings of the encoder and the decoder."""
+    config = read_config(_COMPACT)
+    if not isinstance(config.get("network"), dict):
+        raise ModelError(
+            f"{_COMPACT}: config.json has no object 'network'; install mpq-checks anew"
+        )
+    return dict(config["network"])
 
 
 @contextmanager

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mpq_checks.codecs.encodec_codes import Codes
-from mpq_checks.codecs.encodec_models import Spec, one_thread
+from mpq_checks.codecs.encodec_models import Spec
+from mpq_checks.codecs.one_thread import one_thread
 
 __all__ = [
     "Wave",

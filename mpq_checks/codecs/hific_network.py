@@ -17,6 +17,7 @@ import_compressai()
 import torch  # noqa: E402
 from compressai.entropy_models import EntropyBottleneck, GaussianConditional  # noqa: E402
 from compressai.models import CompressionModel  # noqa: E402
+from compressai.ops import quantize_ste  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
 __all__ = ["HificNetwork", "HificSizes"]
@@ -143,10 +144,10 @@ class HificNetwork(CompressionModel):  # type: ignore[misc]
         z = self.h_a(y)
         _, z_likelihoods = self.entropy_bottleneck(z)
         offset = self.entropy_bottleneck._get_medians().reshape(1, -1, 1, 1)
-        z_hat = _rounded(z - offset) + offset
+        z_hat = quantize_ste(z - offset) + offset
         scales, means = self.h_s(z_hat).chunk(2, 1)
         _, y_likelihoods = self.gaussian_conditional(y, scales, means=means)
-        y_hat = _rounded(y - means) + means
+        y_hat = quantize_ste(y - means) + means
         with torch.no_grad():
             rounded_likelihoods = self.gaussian_conditional._likelihood(y_hat, scales, means)
         return {
@@ -155,10 +156,6 @@ class HificNetwork(CompressionModel):  # type: ignore[misc]
             "likelihoods": {"y": y_likelihoods, "z": z_likelihoods},
             "rounded_likelihoods": {"y": rounded_likelihoods, "z": z_likelihoods},
         }
-
-
-def _rounded(x: Tensor) -> Tensor:
-    return x + (torch.round(x) - x).detach()
 
 
 def _downsampling(inputs: int, outputs: int) -> nn.Module:

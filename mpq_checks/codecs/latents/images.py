@@ -7,8 +7,7 @@ The transforms run on one image at a time and one thread: in float32 their last 
 both, and a latent that lies halfway between two symbols turns on them.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +18,7 @@ from torch.nn import functional as F
 
 from mpq_checks.codecs.checks import require_image
 from mpq_checks.codecs.latents.coder import LatentCoder, Latents
+from mpq_checks.codecs.one_thread import one_thread
 from mpq_checks.codecs.stream import pack, unpack
 from mpq_checks.errors import DecodingError, EncodingError
 from mpq_checks.signals import Image
@@ -59,7 +59,7 @@ class LatentImageCoder:
             SignalError: one is not an image.
             EncodingError: one has more than 2^26 pixels, or latents that cannot be coded.
         """
-        with torch.inference_mode(), _one_thread():
+        with one_thread():
             latents = [self._analyse(require_image(image, self.name)) for image in images]
         with torch.inference_mode():
             streams = self.latents.encode(latents)
@@ -79,7 +79,7 @@ class LatentImageCoder:
         z_sizes = [(_blocks(height), _blocks(width)) for height, width in sizes]
         with torch.inference_mode():
             latents = self.latents.decode(streams, z_sizes)
-        with torch.inference_mode(), _one_thread():
+        with one_thread():
             return [self._synthesise(y, size) for y, size in zip(latents, sizes, strict=True)]
 
     def _analyse(self, image: Image) -> Latents:
@@ -127,13 +127,3 @@ def _padded_pixels(height: int, width: int) -> int:
 def _margins(side: int) -> tuple[int, int]:
     missing = _blocks(side) * STRIDE - side
     return missing // 2, missing - missing // 2
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
