@@ -5,7 +5,7 @@ and judges them against the committed baselines.
 
     python benchmarks/canaries.py list
     python benchmarks/canaries.py measure [--only TEXT]  # evidence into runs/canaries, resumable
-    python benchmarks/canaries.py judge                  # docs/canaries.md from that evidence
+    python benchmarks/canaries.py judge                  # docs/explanation/canaries.md from it
     python benchmarks/canaries.py spread                 # planning figures for power
 """
 

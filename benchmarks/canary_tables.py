@@ -1,4 +1,4 @@
-"""Writes docs/canaries.md and a summary for programs from the judged changes."""
+"""Writes docs/explanation/canaries.md and a summary for programs from the judged changes."""
 
 import json
 import math
@@ -16,7 +16,7 @@ from mpq_checks.baselines import write_text_atomically
 
 __all__ = ["judge_all"]
 
-PAGE = ROOT / "docs" / "canaries.md"
+PAGE = ROOT / "docs" / "explanation" / "canaries.md"
 SUMMARY = ROOT / "benchmarks" / "canaries.json"
 
 _VERDICTS = ("REGRESSION", "INCONCLUSIVE", "PASS", "IMPROVED")

@@ -1,4 +1,6 @@
-"""How often the interval of docs/rate-and-quality.md misses: it should in 5% of the runs.
+"""How often the interval misses: it should in 5% of the runs.
+
+The interval is that of docs/explanation/rate-and-quality.md.
 
 python benchmarks/curve_coverage.py --runs 200
 

@@ -1,7 +1,7 @@
 """How often does the gate err? Simulated runs, judged by the very functions that judge real ones.
 
     python benchmarks/error_rates.py null|margin|power|coverage [--runs 10000]
-    python benchmarks/error_rates.py table    # docs/error-rates.md from the stored results
+    python benchmarks/error_rates.py table    # docs/explanation/error-rates.md
 
 The runs are drawn from the evidence of real changes: run `python benchmarks/canaries.py measure`
 first (coverage needs none). Results go to benchmarks/error_rates/.
@@ -41,7 +41,7 @@ from mpq_checks.verdict import FALSE_ALARM_RATE, Verdict, metric_verdict
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "error_rates"
-PAGE = ROOT / "docs" / "error-rates.md"
+PAGE = ROOT / "docs" / "explanation" / "error-rates.md"
 
 SIGNIFICANCE = FALSE_ALARM_RATE / profile.family_size
 UNBOUNDED = (-np.inf, np.inf)

@@ -2,8 +2,8 @@
 
 Measures cases of the mini profile under several float environments, compares every row with the
 same row of the reference environment, and writes the largest differences, and a proposed noise
-floor for each metric, to docs/noise.md. Evidence is kept under runs/noise/; what is already there
-is not measured again.
+floor for each metric, to docs/explanation/noise.md. Evidence is kept under runs/noise/; what is
+already there is not measured again.
 
     python benchmarks/noise_floor.py [--images 40] [--masks 100] [--speech 6] [--music 3]
 """
@@ -27,7 +27,7 @@ from mpq_checks.profiles import Case, load_profile
 
 ROOT = Path(__file__).resolve().parent.parent
 EVIDENCE = ROOT / "runs" / "noise"
-PAGE = ROOT / "docs" / "noise.md"
+PAGE = ROOT / "docs" / "explanation" / "noise.md"
 PROFILE = "mini"
 
 # A floor is ten times the largest difference that was measured.

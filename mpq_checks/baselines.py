@@ -1,7 +1,7 @@
 """Stored baselines: one reviewable JSON file per case, `<folder>/<profile>/<task>/<codec>.json`.
 
 Aggregates come first, for a person; then identities and environment; then the samples, one per
-line, for a clean diff; then the history of acceptances. See docs/baselines.md.
+line, for a clean diff; then the history of acceptances. See docs/reference/file-formats.md.
 """
 
 import contextlib

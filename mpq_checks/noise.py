@@ -1,7 +1,7 @@
 """Float noise: how far the same measurement differs on another CPU or with other threads.
 
-Measured by `benchmarks/noise_floor.py`; docs/noise.md has the table. A difference up to the floor
-is no difference; one beyond it is drift.
+Measured by `benchmarks/noise_floor.py`; docs/explanation/noise.md has the table. A difference
+up to the floor is no difference; one beyond it is drift.
 """
 
 import math

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 SHIPPED = Path(__file__).resolve().parent / "weights"
-"""The folder of the networks that come with this package, described in docs/models.md."""
+"""The folder of the networks that come with this package, described in docs/reference/models.md."""
 
 _SUMS = "SHA256SUMS"
 _WEIGHTS = "model.safetensors"

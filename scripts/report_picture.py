@@ -1,4 +1,4 @@
-"""Draw docs/report.svg: the end of a real run of the mini gate, as a terminal shows it.
+"""Draw docs/images/report.svg: the end of a real run of the mini gate, as a terminal shows it.
 
 python scripts/report_picture.py
 """
@@ -31,7 +31,7 @@ def main() -> int:
         console.print(text)
     svg = console.export_svg(title="mpq-checks", clear=False)
     # The picture must not ask another server for a font.
-    target = ROOT / "docs" / "report.svg"
+    target = ROOT / "docs" / "images" / "report.svg"
     target.write_text(FONT_FACE.sub("", svg), encoding="utf-8")
     print(f"{target}, exit status {done.returncode}")
     return done.returncode

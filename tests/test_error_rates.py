@@ -64,7 +64,7 @@ def test_the_page_shows_the_stored_results():
     finally:
         sys.path.remove(str(BENCHMARKS))
     results = {path.stem: json.loads(path.read_text()) for path in RESULTS.glob("*.json")}
-    page = BENCHMARKS.parent / "docs" / "error-rates.md"
+    page = BENCHMARKS.parent / "docs" / "explanation" / "error-rates.md"
     assert page.read_text() == tables(results)
 
 

@@ -110,7 +110,7 @@ def test_shipped_weights_have_the_stated_hashes():
     lines = (SHIPPED / "SHA256SUMS").read_text().splitlines()
     stated = {name: digest for digest, name in (line.split() for line in lines)}
     assert sorted(stated) == [f"{name}/model.safetensors" for name in sorted((*CODECS, *WEIGHTS))]
-    card = (ROOT / "docs" / "models.md").read_text()
+    card = (ROOT / "docs" / "reference" / "models.md").read_text()
     for name, digest in stated.items():
         assert sha256(SHIPPED / name) == digest
         assert (SHIPPED / name).stat().st_size < MAX_BYTES

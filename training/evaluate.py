@@ -1,4 +1,4 @@
-"""Measure the shipped models on everything held out; prints the tables of docs/models.md.
+"""Measure the shipped models on everything held out; prints the tables of docs/reference/models.md.
 
 python training/evaluate.py [--model vit-solar] [--threads 2]
 """

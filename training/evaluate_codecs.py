@@ -53,7 +53,7 @@ def _read(path: Path) -> Image:
 
 
 def main() -> None:
-    """Print the table of docs/models.md."""
+    """Print the table of docs/reference/models.md."""
     assets.fetch(["kodak-crops"])
     images = kodak_crops()
     print(f"{len(images)} images\n")

@@ -1,7 +1,7 @@
 """Compare the compact EnCodec with Opus and MP3 on sounds held out of its training.
 
-`python training/evaluate_encodec.py` prints a table for docs/models.md: mean CDPAM of the loudest
-second and SNR in dB of clips of 3 s.
+`python training/evaluate_encodec.py` prints a table for docs/reference/models.md: mean CDPAM of the
+loudest second and SNR in dB of clips of 3 s.
 """
 
 import argparse

@@ -58,9 +58,9 @@ class Encodec:
         48khz: the official model at 48 kHz, two channels, in segments of 1 s that overlap by 1%
             and are brought to one level; 3, 6, 12 or 24 kbps. Mono is coded as two equal channels
             and decoded to their mean.
-        compact: the model that ships here, 16 kHz (docs/models.md); 1.5, 3 or 6 kbps. Stereo is
-            the mean of both channels and half their difference, which gets a sixth of the bits (a
-            third at 1.5 kbps), or none where the channels are equal.
+        compact: the model that ships here, 16 kHz (docs/reference/models.md); 1.5, 3 or 6 kbps.
+            Stereo is the mean of both channels and half their difference, which gets a sixth of the
+            bits (a third at 1.5 kbps), or none where the channels are equal.
 
     Signals are resampled to the model's rate and back (soxr, high quality). The codes are packed
     at 10 bits each, as the paper counts them. `entropy_coded` codes them by their probability: by

@@ -29,9 +29,9 @@ class HiFiC:
 
     `weights="official"` runs the metagraph that its authors published, quality `lo`, `mi` or `hi`
     (0.14, 0.30 and 0.45 bits per pixel aimed at), in an environment of its own with
-    tensorflow-compression: see docs/neural-codecs-official.md. `weights="compact"` is a network of
-    fewer filters that comes with this package, quality `lo` only; images are padded by their
-    outermost pixels. The same image gives the same bytes in any batch and with any number of
+    tensorflow-compression: see docs/how-to/official-neural-codecs.md. `weights="compact"` is a
+    network of fewer filters that comes with this package, quality `lo` only; images are padded by
+    their outermost pixels. The same image gives the same bytes in any batch and with any number of
     threads.
 
     Raises:

@@ -18,7 +18,10 @@ IGNORED = 255
 """Mask value of pixels that are not scored."""
 
 _LOST_IMAGES = 2
-"""Now and then a segmenter loses an image wholly; docs/error-rates.md has the rates with these."""
+"""Now and then a segmenter loses an image wholly.
+
+docs/explanation/error-rates.md has the rates with these.
+"""
 
 ClassMap = npt.NDArray[np.integer[Any]]
 

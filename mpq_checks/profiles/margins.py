@@ -1,6 +1,7 @@
-"""Default margins by metric: the drop that is accepted, and why. Explained in docs/margins.md.
+"""Default margins by metric: the drop that is accepted, and why.
 
-They suit data sets of a thousand samples and more; `mpq doctor` tells how many each needs.
+docs/reference/margins.md explains them. They suit data sets of a thousand samples and more;
+`mpq doctor` tells how many each needs.
 """
 
 from collections.abc import Mapping

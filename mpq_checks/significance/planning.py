@@ -1,6 +1,6 @@
 """How much noise to expect of a comparison, before there is a candidate to compare.
 
-Measured by `benchmarks/canaries.py spread`; see docs/statistics.md.
+Measured by `benchmarks/canaries.py spread`; see docs/explanation/statistics.md.
 """
 
 from collections.abc import Mapping

@@ -2,8 +2,8 @@
 
 Student's t holds for few clusters of symmetric effects, and misses too often where they are
 skewed. The studentised bootstrap (Efron 1982; Hall 1988) follows the skew. The wider of the two on
-each side keeps its level in both; docs/statistics.md has the simulations, and those of BCa, which
-does not keep it below 100 clusters.
+each side keeps its level in both; docs/explanation/statistics.md has the simulations, and
+those of BCa, which does not keep it below 100 clusters.
 """
 
 from collections.abc import Callable, Iterator

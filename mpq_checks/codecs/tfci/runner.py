@@ -11,7 +11,7 @@ image), ERROR (UTF-8). An image is height and width (4 bytes each) and its RGB b
 
 A metagraph is a program. Before TensorFlow sees it, every operation is looked up in a list of
 those that compute; what reads or writes files, calls Python, opens connections or is not known is
-refused. See docs/neural-codecs-official.md.
+refused. See docs/how-to/official-neural-codecs.md.
 """
 
 from __future__ import annotations
