@@ -1,7 +1,7 @@
 """Which link of the chain moved: source data, bytes, decoded signal, distance or model output."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TypeAlias
 
 from mpq_checks.errors import BaselineError, SourceDataError
@@ -12,8 +12,10 @@ from mpq_checks.profiles.base import Case
 
 __all__ = [
     "SOURCE_DATA",
+    "Change",
     "Links",
     "Pair",
+    "changes",
     "moved_links",
     "notes_of_identities",
     "paired",
@@ -30,6 +32,31 @@ _DISTANCE = "perceptual distance"
 _OUTPUT = "model output"
 
 _WORST_SAMPLES = 5
+
+
+@dataclass(frozen=True, order=True)
+class Change:
+    """One entry of an identity or environment that is not what it was.
+
+    Attributes:
+        part: `codec`, `task`, `perceptual` or `environment`.
+        key: of the entry.
+        before: in the baseline; `absent` where it had none.
+        now: in the candidate; `absent` where it has none.
+    """
+
+    part: str
+    key: str
+    before: str
+    now: str
+
+    def __str__(self) -> str:
+        """In one line."""
+        return f"{self.part} {self.key}: {self.before} -> {self.now}"
+
+    def to_json(self) -> dict[str, str]:
+        """Builtin types only."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -135,12 +162,12 @@ def notes_of_identities(
     candidate: Evidence, baseline: Evidence, *, environment: bool = True
 ) -> tuple[str, ...]:
     """What differs in the identities of codec, task and metric, and in the environment."""
-    found = []
+    found: list[Change] = []
     for part, identity in candidate.identities.items():
-        found += _changes(part, baseline.identities.get(part, {}), identity)
+        found += changes(part, baseline.identities.get(part, {}), identity)
     if environment:
-        found += _changes("environment", baseline.environment, candidate.environment)
-    return tuple(found)
+        found += changes("environment", baseline.environment, candidate.environment)
+    return tuple(map(str, found))
 
 
 def worst_samples(case: Case, pairs: Sequence[Pair]) -> tuple[str, ...]:
@@ -157,9 +184,10 @@ def worst_samples(case: Case, pairs: Sequence[Pair]) -> tuple[str, ...]:
     )
 
 
-def _changes(part: str, old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+def changes(part: str, old: Mapping[str, str], new: Mapping[str, str]) -> list[Change]:
+    """The entries in which two identities or environments differ, by key."""
     return [
-        f"{part} {key}: {old.get(key, 'absent')} -> {new.get(key, 'absent')}"
+        Change(part, key, old.get(key, "absent"), new.get(key, "absent"))
         for key in sorted(old.keys() | new.keys())
         if old.get(key) != new.get(key)
     ]

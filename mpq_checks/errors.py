@@ -17,6 +17,7 @@ MpqError
 ├── BaselineError      a stored baseline that is missing, corrupt, foreign or of other samples
 │   └── SourceDataError     a sample whose source data is not that of the baseline
 ├── CurveError         rates and scores that make no curve, or two that cannot be compared
+├── ResultsError       a results file or report that cannot be read or made
 ├── ProfileError       a profile, case, margin or name that does not hold together
 └── MeasurementError   a case that could not be measured to its end
 
@@ -41,6 +42,7 @@ __all__ = [
     "ModelError",
     "MpqError",
     "ProfileError",
+    "ResultsError",
     "SignalError",
     "SourceDataError",
 ]
@@ -112,6 +114,10 @@ class SourceDataError(BaselineError):
 
 class CurveError(MpqError):
     """Rates and scores make no curve, or two curves cannot be compared."""
+
+
+class ResultsError(MpqError):
+    """Results of a run cannot be read, or no report can be made of them."""
 
 
 class ProfileError(MpqError):

@@ -26,6 +26,8 @@ class Outcome:
         judgement: as `Judgement.to_json` gives it, or None when nothing was judged.
         evidence: as `Evidence.to_json` gives it, or None when nothing was measured.
         accept: whether the controller shall write this evidence as the new baseline.
+        node_id: of its test, or empty.
+        reproduce: the command that runs this case alone, or empty.
     """
 
     case_id: str
@@ -38,6 +40,8 @@ class Outcome:
     judgement: Mapping[str, Any] | None = None
     evidence: Mapping[str, Any] | None = None
     accept: bool = False
+    node_id: str = ""
+    reproduce: str = ""
 
     @classmethod
     def of(

@@ -9,7 +9,7 @@ from toy_gate import make_profile
 from mpq_checks.curves import resampling
 from mpq_checks.curves.comparison import no_curve
 from mpq_checks.report.curves import curve_lines
-from mpq_checks.report.results import results
+from mpq_checks.results import results
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -70,9 +70,9 @@ def test_every_line_fits_100_columns_and_no_word_is_lost():
     assert " ".join(why.split()) in " ".join(" ".join(lines).split())
 
 
-def test_results_hold_the_curves():
+def test_results_hold_the_curves(tmp_path):
     curve = compared(on_line(), on_line(above=0.1))
-    data = json.loads(json.dumps(results(make_profile().name, [], [curve]), allow_nan=False))
+    data = json.loads(json.dumps(results(make_profile(), [], tmp_path, [curve]), allow_nan=False))
     (stored,) = data["curves"]
     assert (stored["task"], stored["codec"], stored["num_samples"]) == ("toy", "jpeg", 12)
     assert stored["settings"] == ["jpeg-q10", "jpeg-q20", "jpeg-q40", "jpeg-q80"]

@@ -1,7 +1,7 @@
 """What the models of each kind of task offer, once loaded."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ __all__ = [
     "ImageClassifier",
     "ImageSegmenter",
     "Model",
+    "NamesClasses",
     "SourceSeparator",
     "SpeechRecogniser",
 ]
@@ -30,6 +31,14 @@ class Model(Protocol[PredictorT_co]):
 
     def load(self, device: str) -> PredictorT_co:
         """Bring the weights into memory. Raises AssetError or ModelError."""
+
+
+@runtime_checkable
+class NamesClasses(Protocol):
+    """A model that can say what its classes are called, for reports."""
+
+    def class_names(self) -> tuple[str, ...]:
+        """The name of each class, in the order of the logits; empty where they have none."""
 
 
 class ImageClassifier(Protocol):

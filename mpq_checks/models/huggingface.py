@@ -49,6 +49,10 @@ class HuggingFaceImageClassifier:
         """None: the folder is all it needs."""
         return ()
 
+    def class_names(self) -> tuple[str, ...]:
+        """Those of config.json. Raises ModelError where it cannot be read."""
+        return PretrainedFolder(Path(self.path)).class_names()
+
     def load(self, device: str) -> "_Classifier":
         """Bring the weights into memory. Raises ModelError."""
         folder = PretrainedFolder(Path(self.path))
@@ -85,6 +89,10 @@ class HuggingFaceSegmenter:
     def assets(self) -> tuple[str, ...]:
         """None: the folder is all it needs."""
         return ()
+
+    def class_names(self) -> tuple[str, ...]:
+        """Those of config.json. Raises ModelError where it cannot be read."""
+        return PretrainedFolder(Path(self.path)).class_names()
 
     def load(self, device: str) -> "_Segmenter":
         """Bring the weights into memory.

@@ -62,6 +62,15 @@ class MobileNetV2:
         """The weights."""
         return (_ASSET,)
 
+    def class_names(self) -> tuple[str, ...]:
+        """ImageNet's, as torchvision writes them."""
+        from mpq_checks import torch_stack
+
+        torch_stack.prepare()
+        from torchvision.models import MobileNet_V2_Weights
+
+        return tuple(MobileNet_V2_Weights.IMAGENET1K_V1.meta["categories"])
+
     def load(self, device: str) -> ImageClassifier:
         """Bring the weights into memory.
 
@@ -114,7 +123,7 @@ def _network() -> Any:
 
     torch_stack.prepare()
     import torch
-    from torchvision.models import mobilenet_v2  # type: ignore[import-untyped]
+    from torchvision.models import mobilenet_v2
 
     path = asset_path(_ASSET)
     with torch.device("meta"):  # nothing drawn at random, only to be replaced

@@ -65,6 +65,15 @@ class PretrainedFolder:
             "torch": version("torch"),
         }
 
+    def class_names(self) -> tuple[str, ...]:
+        """`id2label` of config.json in the order of the logits; empty where nobody named them."""
+        names = self.config().get("id2label")
+        if not isinstance(names, dict):
+            return ()
+        found = tuple(str(names.get(str(place), "")) for place in range(len(names)))
+        named = all(found) and found != tuple(f"LABEL_{place}" for place in range(len(names)))
+        return found if named else ()
+
     def load_model(self, auto_class: str, device: str) -> Any:
         """The model, float32, on the device, ready to predict; no code of the folder is run."""
         self.config()

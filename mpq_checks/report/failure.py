@@ -16,22 +16,17 @@ _HEADINGS = ("metric", "baseline", "now", "drop", "95% interval", "margin", "sho
 _LEGEND = "drop: above 0 is worse; shows: the smallest drop that these samples show with 80% power"
 
 
-def failure_text(outcome: Outcome, reproduce: str) -> str:
-    """Case, verdict and cause; metrics; worst samples; notes; the command to reproduce and accept.
-
-    Args:
-        outcome: of the failing case.
-        reproduce: the pytest command that runs this case alone.
-    """
+def failure_text(outcome: Outcome) -> str:
+    """Case, verdict and cause; metrics; worst samples; notes; the commands that follow."""
     parts = [f"{outcome.case_id}: {_headline(outcome)}"]
     if outcome.metrics:
         parts += [_metrics_table(outcome), _LEGEND]
     if outcome.judgement is not None:
         parts += _section("worst samples (baseline -> now)", outcome.judgement["worst"])
         parts += _section("notes", outcome.judgement["notes"])
-    parts.append(f"reproduce: {reproduce}")
+    parts.append(f"reproduce: {outcome.reproduce}")
     if outcome.judgement is not None:
-        parts.append(f'accept:    {reproduce} --mpq-update --mpq-reason "why"')
+        parts.append(f'accept:    {outcome.reproduce} --mpq-update --mpq-reason "why"')
     return "\n".join(parts)
 
 

@@ -14,8 +14,8 @@ from mpq_checks.errors import BaselineError, MpqError
 from mpq_checks.gate import GateSettings
 from mpq_checks.outcome import Outcome
 from mpq_checks.report.curves import curve_lines
-from mpq_checks.report.results import write_results
 from mpq_checks.report.terminal import print_table, underpowered
+from mpq_checks.results import results, write_results
 from mpq_checks.session.items import case_id_of, case_of
 from mpq_checks.session.options import settings_of
 from mpq_checks.session.progress import WORKER_FOLDER, ProgressWatcher, progress_line
@@ -33,6 +33,7 @@ class GateController:
         self._config = config
         self._outcomes: dict[str, Outcome] = {}
         self._curves: tuple[Curve, ...] = ()
+        self._results: dict[str, Any] = {}
         self._accepted: tuple[Accepted, ...] = ()
         self._lines: list[str] = []
         self._crashed = False
@@ -121,7 +122,7 @@ class GateController:
             self._watcher.stop()
         if self._progress_folder is not None:
             shutil.rmtree(self._progress_folder, ignore_errors=True)
-        self._compare_curves()
+        self._gather_results()
         for write in (self._write_baselines, self._write_results):
             try:
                 write(exitstatus)
@@ -129,12 +130,13 @@ class GateController:
                 self._lines.append(f"ERROR: {error}")
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def _compare_curves(self) -> None:
-        """Before the baselines are written, against which the curves are compared."""
+    def _gather_results(self) -> None:
+        """Before new baselines are written, as the results are those against the old ones."""
+        profile, baselines = self._settings.profile, self._settings.baselines
         if self._outcomes:
-            self._curves = curves_of_run(
-                self._settings.profile, self._outcomes.values(), self._settings.baselines
-            )
+            self._curves = curves_of_run(profile, self._outcomes.values(), baselines)
+        if self._config.option.mpq_json:
+            self._results = results(profile, self._in_order(), baselines, self._curves)
 
     def _write_baselines(self, exitstatus: int) -> None:
         if not any(outcome.accept for outcome in self._outcomes.values()):
@@ -153,7 +155,7 @@ class GateController:
         path = self._config.option.mpq_json
         if path:
             target = Path(self._config.invocation_params.dir, path)
-            write_results(target, self._settings.profile.name, self._in_order(), self._curves)
+            write_results(target, self._results)
             self._lines.append(f"results: {target}")
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:

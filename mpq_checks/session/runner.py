@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -48,11 +48,14 @@ class CaseRunner:
         """Measure the case and judge it; fail the test where it fell short."""
         self._show(f"{self.case.id} starting")
         try:
-            self.outcome = run_case(self.case, self._settings, self._progress)
+            outcome = run_case(self.case, self._settings, self._progress)
         finally:
             self._show("")
+        self.outcome = replace(
+            outcome, node_id=self._item.nodeid, reproduce=reproduce_command(self._item)
+        )
         if not self.outcome.passed:
-            pytest.fail(failure_text(self.outcome, reproduce_command(self._item)), pytrace=False)
+            pytest.fail(failure_text(self.outcome), pytrace=False)
         return self.outcome
 
     def _progress(self, done: int, total: int) -> None:

@@ -1,0 +1,58 @@
+"""Writing and reading the document."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mpq_checks.baselines import write_text_atomically
+from mpq_checks.errors import ResultsError
+from mpq_checks.results.document import SCHEMA
+
+__all__ = ["read_results", "write_results"]
+
+_MAX_BYTES = 1024 * 1024 * 1024
+_PARTS = {
+    "profile": str,
+    "passed": bool,
+    "verdicts": dict,
+    "environment": dict,
+    "environment_changes": list,
+    "tasks": dict,
+    "cases": list,
+    "curves": list,
+}
+
+
+def write_results(path: Path, document: Mapping[str, Any]) -> None:
+    """Write the document in one step. Raises OSError."""
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    write_text_atomically(path, text + "\n")
+
+
+def read_results(path: Path) -> dict[str, Any]:
+    """Read what `write_results` wrote.
+
+    Raises:
+        ResultsError: the file is missing, not readable, truncated, of another schema, or lacks a
+            part; the message names the file and the part.
+    """
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise ResultsError(f"{path}: more than {_MAX_BYTES} bytes are not the results of a run")
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ResultsError(
+            f"{path}: there is no such file; run pytest with --mpq-json {path} to write it"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ResultsError(f"{path}: cannot be read ({error})") from error
+    except (ValueError, RecursionError) as error:
+        raise ResultsError(f"{path}: not a whole JSON file ({error})") from error
+    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        found = document.get("schema") if isinstance(document, dict) else type(document).__name__
+        raise ResultsError(f"{path}: schema is {found!r}, not {SCHEMA!r}; write it with --mpq-json")
+    for name, kind in _PARTS.items():
+        if not isinstance(document.get(name), kind):
+            raise ResultsError(f"{path}: {name} is missing or no {kind.__name__}")
+    return document
