@@ -421,6 +421,7 @@ def _introduction(plan: Plan) -> str:
                 "or adds in another order. This page measures how much for single samples, so that "
                 "float noise can be told from drift. It is written by"
             ),
+            "<!-- docs-test: skip because it measures for long -->\n"
             f"```sh\npython benchmarks/noise_floor.py {' '.join(plan.words())}\n```",
             _wrapped(
                 f"which ran the `{PROFILE}` cases {names}, on the first "

@@ -20,7 +20,7 @@ from mpq_checks.torch_stack import prepare
 
 pytestmark = pytest.mark.assets
 
-PAGE = (Path(__file__).parent.parent / "docs" / "how-to" / "own-model.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parent.parent / "docs/how-to/own-model.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"```\w+ title=\"([\w.]+)\"\n(.*?)```", re.DOTALL)
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 COMMANDS = re.compile(r"```sh\n(.*?)```", re.DOTALL)
