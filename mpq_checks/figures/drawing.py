@@ -11,14 +11,14 @@ from mpq_checks.errors import MpqError
 from mpq_checks.figures.decoded import Example
 from mpq_checks.signals import Audio, Image
 
-__all__ = ["crop", "draw_examples", "spectrogram_db"]
+__all__ = ["FLOOR_DB", "crop", "draw_examples", "spectrogram_db"]
 
 _CROP = 128
 _INCHES = 2.1
 _CAPTION_INCHES = 0.55
 _FFT = 512
 _HOP = 128
-_FLOOR_DB = -90.0
+FLOOR_DB = -90.0
 
 
 def draw_examples(examples: Sequence[Example], path: Path) -> None:
@@ -61,7 +61,7 @@ def spectrogram_db(audio: Audio) -> npt.NDArray[np.float32]:
     padded = np.pad(mono, (0, max(0, _FFT - mono.size)))
     frames = np.lib.stride_tricks.sliding_window_view(padded, _FFT)[::_HOP] * np.hanning(_FFT)
     magnitude = np.abs(np.fft.rfft(frames, axis=1)).T * (2 / _FFT)
-    decibels = np.maximum(20 * np.log10(magnitude + 1e-9), _FLOOR_DB)
+    decibels = np.maximum(20 * np.log10(magnitude + 1e-9), FLOOR_DB)
     return np.asarray(decibels, dtype=np.float32)
 
 
@@ -71,4 +71,4 @@ def _draw(axes: Any, signal: Image | Audio) -> None:
         axes.imshow(crop(signal.pixels), interpolation="nearest")
         return
     decibels = spectrogram_db(signal)
-    axes.imshow(decibels, origin="lower", aspect="auto", cmap="magma", vmin=_FLOOR_DB, vmax=-20)
+    axes.imshow(decibels, origin="lower", aspect="auto", cmap="magma", vmin=FLOOR_DB, vmax=-20)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,7 @@ def results(
     return {
         "schema": SCHEMA,
         "profile": profile.name,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "passed": all(outcome.passed for outcome in outcomes),
         "verdicts": dict(Counter(str(outcome.verdict) for outcome in outcomes)),
         "environment": _environment(outcomes),

@@ -14,6 +14,7 @@ __all__ = ["read_results", "write_results"]
 _MAX_BYTES = 1024 * 1024 * 1024
 _PARTS = {
     "profile": str,
+    "created": str,
     "passed": bool,
     "verdicts": dict,
     "environment": dict,

@@ -1,14 +1,14 @@
 """What a task is: a dataset, a model, and scores kept as sufficient statistics per sample."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-from mpq_checks.datasets.base import Dataset, Sample
+from mpq_checks.datasets.base import Dataset, Mask, Sample
 from mpq_checks.metrics.base import Metric, PerceptualMetric
 from mpq_checks.metrics.tally import Tally
 from mpq_checks.signals import Modality, Signal
 
-__all__ = ["Evaluator", "NeedsAssets", "Statistics", "Task", "assets_of"]
+__all__ = ["Evaluator", "NeedsAssets", "PredictsMasks", "Statistics", "Task", "assets_of"]
 
 Statistics: TypeAlias = dict[str, Any]
 """Per sample, JSON values only: what `Task.tallies` needs, and what a report shows."""
@@ -21,6 +21,14 @@ class Evaluator(Protocol):
         self, signals: Sequence[Signal], samples: Sequence[Sample[Any]]
     ) -> list[Statistics]:
         """Predict from each signal and score it against the reference of its sample."""
+
+
+@runtime_checkable
+class PredictsMasks(Protocol):
+    """An evaluator whose predictions can be laid over the image, for reports."""
+
+    def predicted_mask(self, signal: Signal, sample: Sample[Mask]) -> Mask:
+        """Class index per pixel, height x width of the signal."""
 
 
 class Task(Protocol):

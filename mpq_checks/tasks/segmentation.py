@@ -131,24 +131,31 @@ class _Evaluator:
             self._evaluate(signal, sample) for signal, sample in zip(signals, samples, strict=True)
         ]
 
-    def _evaluate(self, signal: Signal, sample: Sample[Mask]) -> Statistics:
-        where = f"task {self._task.name}, sample {sample.sample_id}"
+    def predicted_mask(self, signal: Signal, sample: Sample[Mask]) -> Mask:
+        """Class index per pixel, height x width. Raises as `evaluate` does."""
+        where = self._where(sample)
         if not isinstance(signal, Image):
             raise MetricError(f"{where}: segments images, not {type(signal).__name__}")
         self._require_mask(signal, sample)
         try:
-            predicted = np.asarray(self._segmenter.segment(signal))
+            return np.asarray(self._segmenter.segment(signal))
         except MpqError:
             raise
         except Exception as exc:
             raise ModelError(f"{where}: the segmenter failed: {exc}") from exc
+
+    def _where(self, sample: Sample[Mask]) -> str:
+        return f"task {self._task.name}, sample {sample.sample_id}"
+
+    def _evaluate(self, signal: Signal, sample: Sample[Mask]) -> Statistics:
+        predicted = self.predicted_mask(signal, sample)
         try:
             hits, union = intersection_and_union(
                 predicted, sample.reference, self._task.num_classes
             )
         except MetricError as exc:
             # The mask is checked above, so what does not fit is the prediction.
-            raise ModelError(f"{where}: {exc}") from exc
+            raise ModelError(f"{self._where(sample)}: {exc}") from exc
         return {"intersection": hits, "union": union}
 
     def _require_mask(self, signal: Image, sample: Sample[Mask]) -> None:
