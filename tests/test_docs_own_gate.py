@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from docs_pages import DOCS, ROOT
 from toy_gate import ToyTask
 
 from mpq_checks.assets import asset_path
@@ -20,7 +21,8 @@ from mpq_checks.torch_stack import prepare
 
 pytestmark = pytest.mark.assets
 
-PAGE = (Path(__file__).parent.parent / "docs/how-to/own-model.md").read_text(encoding="utf-8")
+PAGE = (DOCS / "how-to" / "own-model.md").read_text(encoding="utf-8")
+CODEC_PAGE = (DOCS / "how-to" / "own-codec.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"```\w+ title=\"([\w.]+)\"\n(.*?)```", re.DOTALL)
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 COMMANDS = re.compile(r"```sh\n(.*?)```", re.DOTALL)
@@ -44,7 +46,7 @@ def test_the_example_is_short():
 
 
 def test_the_codec_of_the_page_keeps_the_contract():
-    source = next(block for block in PYTHON.findall(PAGE) if "class HalfSize" in block)
+    source = dict(BLOCK.findall(CODEC_PAGE))["halfsize.py"]
     names: dict[str, Any] = {"__name__": "half_size"}
     exec(source, names)  # noqa: S102  (our own page)
     codec = names["HalfSize"]()
@@ -56,7 +58,7 @@ def test_the_codec_of_the_page_keeps_the_contract():
 
 
 def test_the_profile_of_the_readme_loads(tmp_path, monkeypatch):
-    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     source = next(block for block in PYTHON.findall(readme) if "profile = " in block)
     assert len([line for line in source.splitlines() if line.strip()]) <= 10
     (tmp_path / "readme_gate.py").write_text(source)

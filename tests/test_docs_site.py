@@ -65,6 +65,12 @@ def test_no_page_loads_anything_from_elsewhere(site):
         assert requests.found == [], page
 
 
+def test_no_diagram_calls_for_a_library(site):
+    """The theme fetches mermaid from a content delivery network where a page needs it."""
+    for page in site.rglob("*.html"):
+        assert 'class="mermaid"' not in page.read_text(encoding="utf-8"), page
+
+
 def test_no_style_loads_anything_from_elsewhere(site):
     sheets = list(site.rglob("*.css"))
     assert sheets
