@@ -1,6 +1,7 @@
 """The `mpq` command: what a gate consists of, and whether this machine can run it."""
 
 import argparse
+import contextlib
 import json
 import sys
 from collections.abc import Sequence
@@ -67,8 +68,36 @@ def _parser() -> argparse.ArgumentParser:
                 metavar="DIR",
                 help="folder of the baselines (default: baselines)",
             )
+    _add_diff(commands)
     _add_official(commands)
     return parser
+
+
+def _add_diff(commands: Any) -> None:
+    about = "show what a change of baselines changes: the new ones judged against the old ones"
+    sub = commands.add_parser("diff", help=about, description=about)
+    sub.set_defaults(command=_diff)
+    sub.add_argument("old", metavar="OLD", help="a folder of baselines, or a git revision")
+    sub.add_argument(
+        "new", nargs="?", metavar="NEW", help="likewise; without it, the folder --mpq-baselines"
+    )
+    sub.add_argument(
+        "--mpq-profile",
+        default="mini",
+        metavar="NAME",
+        help=f"{', '.join(NAMES)}, or package.module:ATTRIBUTE (default: mini)",
+    )
+    sub.add_argument(
+        "--mpq-baselines",
+        default="baselines",
+        type=Path,
+        metavar="DIR",
+        help="where a revision has its baselines (default: baselines)",
+    )
+    sub.add_argument("--markdown", action="store_true", help="print Markdown, for a pull request")
+    sub.add_argument(
+        "--output", type=Path, metavar="DIR", help="write results.json of the change to this folder"
+    )
 
 
 def _add_official(commands: Any) -> None:
@@ -179,6 +208,28 @@ def _doctor(parsed: argparse.Namespace) -> int:
     if shown:
         console.print(sensitivity_table(shown))
     return _OK if all(finding.ok for finding in findings) else _PROBLEM
+
+
+def _diff(parsed: argparse.Namespace) -> int:
+    from mpq_checks.report.plain import encodable
+    from mpq_checks.report.terminal import terminal_width
+    from mpq_checks.review import compare, markdown_text, opened, print_review, write_review
+
+    profile = load_profile(parsed.mpq_profile)
+    names = (parsed.old, parsed.mpq_baselines if parsed.new is None else parsed.new)
+    with contextlib.ExitStack() as stack:
+        old, new = (
+            stack.enter_context(opened(str(name), profile.name, parsed.mpq_baselines))
+            for name in names
+        )
+        review = compare(profile, old, new)
+        if parsed.output is not None:
+            write_review(parsed.output, review)
+    if parsed.markdown:
+        sys.stdout.write(encodable(markdown_text(review), sys.stdout.encoding))
+    else:
+        print_review(review, Console(highlight=False, emoji=False, width=terminal_width()))
+    return _OK if review.complete else _PROBLEM
 
 
 def _unpinned_files() -> dict[str, UnpinnedFile]:
