@@ -7,40 +7,46 @@ from rich.console import Console
 from rich.table import Table
 
 from mpq_checks.outcome import Outcome
+from mpq_checks.report.headline import accept_command, first_moved, headline, notes
 from mpq_checks.report.numbers import interval_numbers, metric_number
+from mpq_checks.report.plain import WIDTH, one_line, wrapped
 
 __all__ = ["failure_text"]
 
-_WIDTH = 100
 _HEADINGS = ("metric", "baseline", "now", "drop", "95% interval", "margin", "shows", "verdict")
 _LEGEND = "drop: above 0 is worse; shows: the smallest drop that these samples show with 80% power"
 
 
 def failure_text(outcome: Outcome) -> str:
-    """Case, verdict and cause; metrics; worst samples; notes; the commands that follow."""
-    parts = [f"{outcome.case_id}: {_headline(outcome)}"]
+    """Case, verdict and cause, first moved link, commands; then metrics, worst samples, notes.
+
+    Its first line tells the case by itself: pytest repeats it in its short summary. No line but
+    commands and samples is longer than 100 columns.
+    """
+    parts = [headline(outcome)]
+    message = wrapped(outcome.message)
+    parts += [] if " ".join(message) in parts[0] else message
+    moved = first_moved(outcome)
+    parts += [f"first moved link: {moved}"] if moved else []
+    parts += _commands(outcome)
     if outcome.metrics:
-        parts += [_metrics_table(outcome), _LEGEND]
+        parts += [*_metrics_table(outcome), _LEGEND]
     if outcome.judgement is not None:
         parts += _section("worst samples (baseline -> now)", outcome.judgement["worst"])
-        parts += _section("notes", outcome.judgement["notes"])
-    parts.append(f"reproduce: {outcome.reproduce}")
-    if outcome.judgement is not None:
-        parts.append(f'accept:    {outcome.reproduce} --mpq-update --mpq-reason "why"')
+        parts += _section("notes", notes(outcome))
     return "\n".join(parts)
 
 
-def _headline(outcome: Outcome) -> str:
-    link = None if outcome.judgement is None else outcome.judgement["first_moved"]
-    moved = f"\nfirst moved link: {link}" if link else ""
-    return f"{outcome.verdict}. {outcome.message}{moved}"
+def _commands(outcome: Outcome) -> list[str]:
+    named = (("reproduce:", outcome.reproduce), ("accept:   ", accept_command(outcome)))
+    return [f"{name} {command}" for name, command in named if command]
 
 
-def _metrics_table(outcome: Outcome) -> str:
+def _metrics_table(outcome: Outcome) -> list[str]:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in _HEADINGS:
         justify = "left" if heading in {"metric", "verdict"} else "right"
-        table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+        table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for metric in outcome.metrics.values():
         table.add_row(
             metric["name"],
@@ -53,9 +59,9 @@ def _metrics_table(outcome: Outcome) -> str:
             metric["verdict"],
         )
     stream = io.StringIO()
-    Console(file=stream, width=_WIDTH, no_color=True, color_system=None).print(table)
-    return stream.getvalue().rstrip("\n")
+    Console(file=stream, width=WIDTH, color_system=None, markup=False, emoji=False).print(table)
+    return [line.rstrip() for line in stream.getvalue().splitlines()]
 
 
 def _section(title: str, lines: Sequence[str]) -> list[str]:
-    return [f"{title}:", *(f"  {line}" for line in lines)] if lines else []
+    return [f"{title}:", *(f"  - {one_line(line)}" for line in lines)] if lines else []

@@ -1,21 +1,25 @@
-"""The table at the end of a run."""
+"""What stands at the end of a run."""
 
-import textwrap
+import io
+import shutil
 from collections.abc import Mapping, Sequence
-from typing import Any, TextIO
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from mpq_checks.outcome import Outcome
+from mpq_checks.report.headline import counts, headline, verdict_words
 from mpq_checks.report.numbers import metric_number, now_and_before
+from mpq_checks.report.plain import WIDTH, wrapped
 from mpq_checks.verdict import Verdict
 
-__all__ = ["print_table", "table", "underpowered"]
+__all__ = ["quiet_lines", "sensitivity_lines", "table", "table_lines", "terminal_width"]
 
-_MAX_WIDTH = 100
+_NARROW = 80
 _LEGEND = "rate: bits per pixel or per sample; =: as the baseline at this precision"
+_LEFT_OUT = "=: as the baseline at this precision; a wider terminal shows rate, PSNR and distance"
 _POWER = "sensitivity: drops above the margin and below these are INCONCLUSIVE more often than not"
 _STYLES = {
     Verdict.PASS: "green",
@@ -27,47 +31,88 @@ _STYLES = {
 }
 
 
-def print_table(outcomes: Sequence[Outcome], stream: TextIO, *, colour: bool) -> None:
-    """Write the table, at most 100 columns wide."""
+def terminal_width() -> int:
+    """Columns to fill: those of the terminal, at most 100; 100 where there is none."""
+    return min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)
+
+
+def table_lines(outcomes: Sequence[Outcome], *, width: int = WIDTH, colour: bool) -> list[str]:
+    """The table, a legend and the counts, as lines of at most `width` columns, in ASCII.
+
+    Args:
+        outcomes: one row each.
+        width: columns; below 80, rate, PSNR and distance are left out.
+        colour: whether the lines hold ANSI colours.
+    """
+    stream = io.StringIO()
     console = Console(
         file=stream,
-        width=_MAX_WIDTH,
+        width=width,
         force_terminal=colour,
         color_system="standard" if colour else None,
+        no_color=not colour,
         highlight=False,
+        markup=False,
+        emoji=False,
     )
-    console.print(table(outcomes))
-    console.print(_LEGEND)
+    narrow = width < _NARROW
+    console.print(table(outcomes, narrow=narrow))
+    console.print(_LEFT_OUT if narrow else _LEGEND)
+    console.print(counts(outcomes))
+    return [line.rstrip() for line in stream.getvalue().splitlines()]
 
 
-def table(outcomes: Sequence[Outcome]) -> Table:
+def quiet_lines(profile: str, outcomes: Sequence[Outcome], num_written: int) -> list[str]:
+    """One line per failing case, then one with the counts."""
+    failing = [headline(outcome) for outcome in outcomes if not outcome.passed]
+    written = f"; {num_written} baselines written" if num_written else ""
+    return [*failing, f"mpq {profile}: {counts(outcomes)}{written}"]
+
+
+def table(outcomes: Sequence[Outcome], *, narrow: bool = False) -> Table:
     """One row a case: verdict, rate, PSNR, perceptual distance and main score, each with its own
-    baseline where it moved.
+    baseline where it moved; a narrow one has verdict and score only.
     """
     built = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("case", "verdict"):
-        built.add_column(heading, no_wrap=True)
-    for heading in ("rate", "PSNR dB", "LPIPS|CDPAM", "score"):
-        built.add_column(heading, justify="right")
+        built.add_column(heading, no_wrap=not narrow, overflow="fold")
+    headings = ("score",) if narrow else ("rate", "PSNR dB", "LPIPS|CDPAM", "score")
+    for heading in headings:
+        built.add_column(heading, justify="right", overflow="fold")
     for outcome in outcomes:
-        built.add_row(outcome.case_id, _verdict(outcome), *_numbers(outcome))
+        numbers = _numbers(outcome)[-len(headings) :]
+        built.add_row(outcome.case_id, _verdict(outcome), *numbers)
     return built
 
 
-def underpowered(outcomes: Sequence[Outcome]) -> list[str]:
-    """For each case whose samples cannot show a drop of a margin, one that says so."""
-    lines = []
-    for outcome in outcomes:
-        weak = [metric for metric in outcome.metrics.values() if _is_weak(metric)]
-        if weak:
-            parts = (
-                f"{metric['name']} {metric_number(metric, 'smallest_detectable_drop')} "
-                f"(margin {metric_number(metric, 'margin')})"
-                for metric in weak
-            )
-            text = f"{outcome.case_id} shows drops from: {', '.join(parts)}"
-            lines += textwrap.wrap(text, _MAX_WIDTH, subsequent_indent="  ")
-    return [_POWER, *lines] if lines else []
+def sensitivity_lines(
+    outcomes: Sequence[Outcome], *, width: int = WIDTH, verbose: bool
+) -> list[str]:
+    """Which cases have too few samples to show a drop of a margin; one line, unless `verbose`.
+
+    Nothing where all can.
+    """
+    weak = {outcome.case_id: _weak_metrics(outcome) for outcome in outcomes}
+    weak = {case_id: metrics for case_id, metrics in weak.items() if metrics}
+    if not weak:
+        return []
+    if not verbose:
+        told = f"{len(weak)} of {len(outcomes)} cases cannot show a drop of each margin"
+        return wrapped(f"sensitivity: {told} (-v or `mpq doctor` lists them)", width, indent="  ")
+    lines = wrapped(_POWER, width, indent="  ")
+    for case_id, metrics in weak.items():
+        parts = (
+            f"{metric['name']} {metric_number(metric, 'smallest_detectable_drop')} "
+            f"(margin {metric_number(metric, 'margin')})"
+            for metric in metrics
+        )
+        text = f"{case_id} shows drops from: {', '.join(parts)}"
+        lines += wrapped(text, width, indent="  ")
+    return lines
+
+
+def _weak_metrics(outcome: Outcome) -> list[Mapping[str, Any]]:
+    return [metric for metric in outcome.metrics.values() if _is_weak(metric)]
 
 
 def _is_weak(metric: Mapping[str, Any]) -> bool:
@@ -76,10 +121,8 @@ def _is_weak(metric: Mapping[str, Any]) -> bool:
 
 
 def _verdict(outcome: Outcome) -> Text:
-    telling = {Verdict.REGRESSION, Verdict.INCONCLUSIVE, Verdict.ERROR}
-    failed = not outcome.passed and outcome.verdict not in telling
     style = _STYLES[outcome.verdict] if outcome.passed else "bold red"
-    return Text(f"{outcome.verdict}{' (fails)' if failed else ''}", style=style)
+    return Text(verdict_words(outcome), style=style)
 
 
 def _numbers(outcome: Outcome) -> list[str]:

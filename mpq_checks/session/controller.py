@@ -1,8 +1,10 @@
 """The controller's side: assets beforehand; table, results file and baselines at the end."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,21 @@ from mpq_checks.curves import Curve, curves_of_run
 from mpq_checks.errors import BaselineError, MpqError
 from mpq_checks.gate import GateSettings
 from mpq_checks.outcome import Outcome
+from mpq_checks.report.annotations import Place, annotations, place_in_workspace
 from mpq_checks.report.curves import curve_lines
-from mpq_checks.report.terminal import print_table, underpowered
+from mpq_checks.report.markdown import append_summary, markdown_summary
+from mpq_checks.report.plain import encodable, one_line
+from mpq_checks.report.terminal import (
+    quiet_lines,
+    sensitivity_lines,
+    table_lines,
+    terminal_width,
+)
 from mpq_checks.results import results, write_results
 from mpq_checks.session.items import case_id_of, case_of
 from mpq_checks.session.options import settings_of
 from mpq_checks.session.progress import WORKER_FOLDER, ProgressWatcher, progress_line
-from mpq_checks.session.runner import add_junit_properties, take_outcome
+from mpq_checks.session.runner import add_junit_properties, reproduce_command, take_outcome
 from mpq_checks.tasks.base import assets_of
 from mpq_checks.update import Accepted, accept
 
@@ -35,7 +45,10 @@ class GateController:
         self._curves: tuple[Curve, ...] = ()
         self._results: dict[str, Any] = {}
         self._accepted: tuple[Accepted, ...] = ()
+        self._places: dict[str, Place] = {}
         self._lines: list[str] = []
+        self._problems: list[str] = []
+        self._other_failures: list[str] = []
         self._crashed = False
         self._fetched = False
         self._progress_folder: Path | None = None
@@ -80,7 +93,7 @@ class GateController:
                     assets.fetch(missing, progress=progress)
         except MpqError as error:
             # The cases that need it fail by themselves, each with this error.
-            self._lines.append(f"assets: {error}")
+            self._problems.append(f"assets: {error}")
 
     # During the tests
 
@@ -93,6 +106,9 @@ class GateController:
             outcome = self._failed_without_outcome(case_id, report)
         if outcome is not None:
             self._outcomes[outcome.case_id] = outcome
+            self._places[outcome.case_id] = self._place(report)
+        if report.failed and case_id is None:
+            self._other_failures.append(f"{report.nodeid} failed")
         if report.when == "teardown" and case_id in self._outcomes:
             add_junit_properties(report, self._outcomes[case_id])
 
@@ -111,7 +127,13 @@ class GateController:
         if case is None:
             return None
         lines = report.longreprtext.strip().splitlines() or ["no message"]
-        return Outcome.of(case, lines[-1])
+        reproduce = reproduce_command(report.nodeid, self._config)
+        return replace(Outcome.of(case, lines[-1]), node_id=report.nodeid, reproduce=reproduce)
+
+    def _place(self, report: pytest.TestReport) -> Place:
+        file, line, _ = report.location
+        workspace = os.environ.get("GITHUB_WORKSPACE")
+        return place_in_workspace(self._config.rootpath, file, line, workspace)
 
     # After the tests
 
@@ -123,11 +145,11 @@ class GateController:
         if self._progress_folder is not None:
             shutil.rmtree(self._progress_folder, ignore_errors=True)
         self._gather_results()
-        for write in (self._write_baselines, self._write_results):
+        for write in (self._write_baselines, self._write_results, self._write_summary):
             try:
                 write(exitstatus)
             except (BaselineError, OSError) as error:
-                self._lines.append(f"ERROR: {error}")
+                self._problems.append(f"ERROR: {error}")
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _gather_results(self) -> None:
@@ -142,7 +164,7 @@ class GateController:
         if not any(outcome.accept for outcome in self._outcomes.values()):
             return
         if self._crashed or exitstatus not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
-            self._lines.append("baselines: none written, because the run did not end by itself")
+            self._problems.append("baselines: none written, because the run did not end by itself")
             return
         self._accepted = accept(
             list(self._outcomes.values()),
@@ -158,32 +180,56 @@ class GateController:
             write_results(target, self._results)
             self._lines.append(f"results: {target}")
 
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Print the table, what was accepted, and what went wrong."""
-        if self._outcomes:
-            terminalreporter.write_sep("=", f"mpq {self._settings.profile.name}")
-            print_table(
+    def _write_summary(self, exitstatus: int) -> None:
+        """The job summary, where GitHub names a file for it."""
+        path = os.environ.get("GITHUB_STEP_SUMMARY")
+        if path and self._outcomes:
+            blocks = markdown_summary(
+                self._settings.profile.name,
                 self._in_order(),
-                terminalreporter._tw._file,
-                colour=terminalreporter._tw.hasmarkup,
+                passed=exitstatus == pytest.ExitCode.OK and not self._problems,
+                problems=(*self._other_failures, *self._problems),
             )
-            for line in curve_lines(self._curves):
-                terminalreporter.write_line(line)
-            for note in (*self._notes(), *underpowered(self._in_order())):
-                terminalreporter.write_line(note)
+            append_summary(Path(path), blocks)
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Print the table, what was accepted, and what went wrong; with -q only failing cases."""
+        lines: list[str] = []
+        if self._config.option.verbose >= 0:
+            if self._outcomes:
+                terminalreporter.write_sep("=", f"mpq {self._settings.profile.name}")
+            lines += self._full_lines(colour=terminalreporter._tw.hasmarkup)
+        elif self._outcomes:
+            written = sum(bool(accepted.moved) for accepted in self._accepted)
+            lines += quiet_lines(self._settings.profile.name, self._in_order(), written)
+        lines += self._problems
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            lines += annotations(self._in_order(), self._places)
+        encoding = getattr(terminalreporter._tw._file, "encoding", None)
+        for line in lines:
+            terminalreporter.write_line(encodable(line, encoding))
+
+    def _full_lines(self, *, colour: bool) -> Iterable[str]:
+        outcomes = self._in_order()
+        if outcomes:
+            width, verbose = terminal_width(), self._config.option.verbose > 0
+            yield from table_lines(outcomes, width=width, colour=colour)
+            yield from curve_lines(self._curves)
+            yield from self._notes()
+            yield from sensitivity_lines(outcomes, width=width, verbose=verbose)
         for accepted in self._accepted:
-            moved = "; ".join(accepted.moved) or "unchanged"
-            terminalreporter.write_line(f"baseline {accepted.path}: {moved}")
-        for line in self._lines:
-            terminalreporter.write_line(line)
+            yield f"baseline {accepted.path}: {'; '.join(accepted.moved) or 'unchanged'}"
+        yield from self._lines
 
     def _notes(self) -> Iterable[str]:
         for outcome in self._in_order():
             if outcome.passed and outcome.judgement is not None:
                 for note in outcome.judgement["notes"]:
-                    yield f"{outcome.case_id}: {note}"
+                    yield one_line(f"{outcome.case_id}: {note}")
 
     def _in_order(self) -> list[Outcome]:
+        if not self._outcomes:
+            return []  # nor may a session without cases load a profile
         order = {case.id: index for index, case in enumerate(self._settings.profile.cases)}
         return sorted(
             self._outcomes.values(), key=lambda outcome: order.get(outcome.case_id, len(order))

@@ -11,6 +11,7 @@ from mpq_checks.gate import GateSettings, run_case
 from mpq_checks.outcome import Outcome
 from mpq_checks.profiles import Case
 from mpq_checks.report.failure import failure_text
+from mpq_checks.report.headline import headline
 
 __all__ = [
     "OUTCOME_PROPERTY",
@@ -18,6 +19,7 @@ __all__ = [
     "CaseRunner",
     "add_junit_properties",
     "attach_outcome",
+    "reproduce_command",
     "take_outcome",
 ]
 
@@ -51,9 +53,9 @@ class CaseRunner:
             outcome = run_case(self.case, self._settings, self._progress)
         finally:
             self._show("")
-        self.outcome = replace(
-            outcome, node_id=self._item.nodeid, reproduce=reproduce_command(self._item)
-        )
+        node_id = self._item.nodeid
+        reproduce = reproduce_command(node_id, self._item.config)
+        self.outcome = replace(outcome, node_id=node_id, reproduce=reproduce)
         if not self.outcome.passed:
             pytest.fail(failure_text(self.outcome), pytrace=False)
         return self.outcome
@@ -72,6 +74,7 @@ def attach_outcome(item: pytest.Item, report: pytest.TestReport) -> None:
         return
     if runner.outcome is not None:
         report.user_properties.append((OUTCOME_PROPERTY, asdict(runner.outcome)))
+        _shorten_crash_message(report, runner.outcome)
     elif report.passed:
         report.outcome = "failed"
         report.longrepr = NOT_CHECKED
@@ -88,18 +91,31 @@ def take_outcome(report: pytest.TestReport) -> Outcome | None:
     return Outcome(**values[0]) if values else None
 
 
+def _shorten_crash_message(report: pytest.TestReport, outcome: Outcome) -> None:
+    """Keep pytest's short summary and junit's message from repeating the whole text."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if not outcome.passed and crash is not None:
+        crash.message = headline(outcome)
+
+
 def add_junit_properties(report: pytest.TestReport, outcome: Outcome) -> None:
-    """Put verdict and metrics on the report from which pytest takes a test's junit properties."""
-    report.user_properties.append(("mpq_verdict", str(outcome.verdict)))
+    """Put verdict, first moved link and metrics on the report that junit's properties come from."""
+    found: list[tuple[str, object]] = [("mpq_verdict", str(outcome.verdict))]
+    if outcome.judgement is not None and outcome.judgement["first_moved"]:
+        found.append(("mpq_first_moved", outcome.judgement["first_moved"]))
     for name, metric in outcome.metrics.items():
-        report.user_properties.append((f"mpq_{name}", metric["value"]))
+        found.append((f"mpq_{name}", metric["value"]))
+        if metric["baseline"] is not None:
+            found.append((f"mpq_{name}_baseline", metric["baseline"]))
+            found.append((f"mpq_{name}_drop", metric["drop"]))
+    report.user_properties += found
 
 
-def reproduce_command(item: pytest.Item) -> str:
-    """The command that runs this test alone with the same profile and baselines."""
-    words = ["pytest", item.nodeid]
-    for option, name in (("--mpq-profile", "mpq_profile"), ("--mpq-baselines", "mpq_baselines")):
-        value = getattr(item.config.option, name)
-        if value:
+def reproduce_command(node_id: str, config: pytest.Config) -> str:
+    """The command that runs this test alone with the same profile, baselines and device."""
+    words = ["pytest", node_id]
+    for option in ("--mpq-profile", "--mpq-baselines", "--mpq-device"):
+        value = config.getoption(option)
+        if value and value != "auto":
             words += [option, value]
     return shlex.join(words)
