@@ -120,7 +120,7 @@ def test_environment_seconds_and_order_are_no_change_of_evidence(capsys, accepte
     text = diff(capsys, accepted, changed)
     assert "0 cases changed, 2 unchanged (1 rewritten without a change of evidence)" in text
     assert "toy/jpeg-q50: environment, seconds, order of samples" in text
-    assert "-> 9.9 (1 cases)" in text
+    assert "-> 9.9 (1 case)" in text
 
 
 def test_a_hand_edited_cluster_is_a_change_without_an_acceptance(capsys, accepted, changed):
@@ -128,7 +128,7 @@ def test_a_hand_edited_cluster_is_a_change_without_an_acceptance(capsys, accepte
     text = diff(capsys, accepted, changed)
     assert "toy/jpeg-q50: PASS" in text
     assert "was the file edited by hand?" in text
-    assert "no link moved; samples moved: cluster 1" in text
+    assert "no link moved; beside them, of 8 samples: cluster 1" in text
 
 
 def test_a_lost_history_is_told(capsys, accepted, worse, changed):

@@ -82,7 +82,7 @@ def sections(review: Review) -> list[Section]:
     ]
     absent = _ids(review.of_kind(Kind.ABSENT))
     environment = [
-        f"{change.key}: {change.before} -> {change.now} ({count} cases)"
+        f"{change.key}: {change.before} -> {change.now} ({count} case{'' if count == 1 else 's'})"
         for change, count in review.environment_changes
     ]
     others = [f"{other.path}: {_FILE_KINDS[other.kind]}" for other in review.others]
@@ -167,13 +167,14 @@ def _links(change: CaseChange) -> list[str]:
     if links is None:
         return []
     counts = {**links.moved, **_moved_beside(change)}
-    moved = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
+    later = [f"{name} {count}" for name, count in counts.items() if count and name != links.first]
+    if links.first is None and not later:
+        return ["no link moved: every sample is as it was"]
     if links.first is None:
-        return [f"no link moved; samples moved: {moved or 'none'}"]
-    return [
-        f"first moved link: {links.first} ({links.moved[links.first]} of {links.num_samples} "
-        f"samples); samples moved: {moved}"
-    ]
+        return [f"no link moved; beside them, of {links.num_samples} samples: {', '.join(later)}"]
+    first = f"{links.first} ({links.moved[links.first]} of {links.num_samples} samples)"
+    then = f", then {', '.join(later)}" if later else ""
+    return [f"first moved link: {first}{then}"]
 
 
 def _moved_beside(change: CaseChange) -> dict[str, int]:
