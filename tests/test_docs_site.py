@@ -1,6 +1,7 @@
 """The site that mkdocs builds: whole links, and nothing from elsewhere."""
 
 import os
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -17,6 +18,8 @@ _LOADS = {
     "video": "src",
     "iframe": "src",
 }
+_LINK = re.compile(r"\]\((?!https?:|#)([^)\s]+)\)")
+_MENTION = re.compile(r"docs/[\w/-]+\.(?:md|svg|png)")
 _LINKS_THAT_LOAD = {"stylesheet", "icon", "preconnect", "preload", "modulepreload", "dns-prefetch"}
 
 
@@ -78,6 +81,23 @@ def test_no_style_loads_anything_from_elsewhere(site):
         text = sheet.read_text(encoding="utf-8")
         for start in ("url(http", "url('http", 'url("http', "url(//", "@import"):
             assert start not in text, sheet
+
+
+@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "training/README.md"])
+def test_links_from_outside_of_the_docs_exist(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    mentioned = {*_LINK.findall(text), *(f"/{path}" for path in _MENTION.findall(text))}
+    for target in mentioned:
+        path, _, _ = target.partition("#")
+        base = ROOT if path.startswith("/") else (ROOT / page).parent
+        assert (base / path.lstrip("/")).exists(), f"{page} links to {target}"
+
+
+def test_mentions_of_pages_in_the_code_exist():
+    for folder in ("mpq_checks", "benchmarks", "scripts", "suites"):
+        for source in (ROOT / folder).rglob("*.py"):
+            for path in _MENTION.findall(source.read_text(encoding="utf-8")):
+                assert (ROOT / path).exists(), f"{source} mentions {path}"
 
 
 def test_requests_are_found():
