@@ -96,6 +96,13 @@ def test_a_worse_codec_is_told_with_reason_link_metrics_and_samples(capsys, acce
     assert max(len(line) for line in text.splitlines()[1:] if "square-" not in line) <= 100
 
 
+def test_a_narrow_terminal_gets_verdict_and_score(capsys, accepted, worse, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    text = diff(capsys, accepted, worse)
+    assert "PSNR dB" not in text
+    assert re.search(r"^toy/jpeg-q50 +REGRESSION +top1 ", text, re.MULTILINE)
+
+
 def test_the_metrics_told_are_those_of_the_judgement(accepted, worse):
     jpeg = review_of(accepted, worse).cases[1]
     assert jpeg.outcome.metrics["lpips"]["value"] == pytest.approx(jpeg.new.metrics["lpips"])

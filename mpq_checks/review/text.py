@@ -13,13 +13,15 @@ from mpq_checks.review.compare import Kind, Review
 __all__ = ["print_review"]
 
 _INDENT = "  "
+_NARROW = 80
 _LEGEND = "rate: bits per pixel or per sample; =: as the old baseline at this precision"
 
 
 def print_review(review: Review, console: Console) -> None:
     """Write the headline, the table of what changed, then each change by itself.
 
-    No line but those on samples and paths is longer than 100 columns.
+    No line but those on samples and paths is longer than 100 columns. Below 80, the table has
+    verdict and score only.
     """
     _print(console, one_line(title(review)), headline(review), "")
     shown = [
@@ -28,8 +30,9 @@ def print_review(review: Review, console: Console) -> None:
         if change.outcome is not None
     ]
     if shown:
-        console.print(table(shown))
-        _print(console, _LEGEND, "")
+        narrow = console.width < _NARROW
+        console.print(table(shown, narrow=narrow))
+        _print(console, *(() if narrow else (_LEGEND,)), "")
     for section in sections(review):
         _print(console, *_section(section), "")
 
