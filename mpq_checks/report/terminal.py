@@ -2,10 +2,12 @@
 
 import io
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -17,7 +19,6 @@ from mpq_checks.verdict import Verdict
 
 __all__ = ["quiet_lines", "sensitivity_lines", "table", "table_lines", "terminal_width"]
 
-_NARROW = 80
 _LEGEND = "rate: bits per pixel or per sample; =: as the baseline at this precision"
 _LEFT_OUT = "=: as the baseline at this precision; a wider terminal shows rate, PSNR and distance"
 _POWER = "sensitivity: drops above the margin and below these are INCONCLUSIVE more often than not"
@@ -41,7 +42,7 @@ def table_lines(outcomes: Sequence[Outcome], *, width: int = WIDTH, colour: bool
 
     Args:
         outcomes: one row each.
-        width: columns; below 80, rate, PSNR and distance are left out.
+        width: columns; below 100, rate, PSNR and distance are left out where they need more.
         colour: whether the lines hold ANSI colours.
     """
     stream = io.StringIO()
@@ -55,7 +56,8 @@ def table_lines(outcomes: Sequence[Outcome], *, width: int = WIDTH, colour: bool
         markup=False,
         emoji=False,
     )
-    narrow = width < _NARROW
+    wide = Measurement.get(console, console.options.update(max_width=sys.maxsize), table(outcomes))
+    narrow = width < WIDTH and wide.maximum > width
     console.print(table(outcomes, narrow=narrow))
     console.print(_LEFT_OUT if narrow else _LEGEND)
     console.print(counts(outcomes))
@@ -65,7 +67,8 @@ def table_lines(outcomes: Sequence[Outcome], *, width: int = WIDTH, colour: bool
 def quiet_lines(profile: str, outcomes: Sequence[Outcome], num_written: int) -> list[str]:
     """One line per failing case, then one with the counts."""
     failing = [headline(outcome) for outcome in outcomes if not outcome.passed]
-    written = f"; {num_written} baselines written" if num_written else ""
+    baselines = "1 baseline" if num_written == 1 else f"{num_written} baselines"
+    written = f"; {baselines} written" if num_written else ""
     return [*failing, f"mpq {profile}: {counts(outcomes)}{written}"]
 
 
