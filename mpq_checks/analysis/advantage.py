@@ -1,6 +1,7 @@
 """How much closer a score follows deep similarity than PSNR."""
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ __all__ = ["Advantage", "advantages"]
 
 Array = npt.NDArray[np.float64]
 
+_ROUNDING = 1e-12
 MIN_TASKS = 3
 MIN_CASES = 8
 RESAMPLES = 9999
@@ -112,7 +114,7 @@ def _student(differences: Array) -> tuple[Interval | None, str]:
     if n < MIN_TASKS:
         return None, f"{n} tasks with both coefficients are too few, {MIN_TASKS} are needed"
     spread = float(differences.std(ddof=1))
-    if spread == 0:
+    if spread <= _ROUNDING:
         return None, f"the difference is the same in all {n} tasks"
     from scipy.stats import t
 
@@ -163,7 +165,7 @@ def _bootstrapped(
 ) -> tuple[Interval | None, str]:
     if scores.size < MIN_CASES:
         return None, f"{scores.size} cases are too few for an interval, which needs {MIN_CASES}"
-    from scipy.stats import bootstrap
+    from scipy.stats import DegenerateDataWarning, bootstrap
 
     undefined = False
 
@@ -173,19 +175,25 @@ def _bootstrapped(
         undefined |= not np.isfinite(found).all()
         return np.nan_to_num(found)
 
-    found = bootstrap(
-        (scores, psnrs, near),
-        statistic,
-        paired=True,
-        vectorized=True,
-        n_resamples=RESAMPLES,
-        confidence_level=LEVEL,
-        method="BCa",
-        random_state=np.random.default_rng(SEED),
-    ).confidence_interval
+    # A statistic that is the same in all resamples has no interval, and scipy warns of it.
+    with np.errstate(invalid="ignore", divide="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateDataWarning)
+        found = bootstrap(
+            (scores, psnrs, near),
+            statistic,
+            paired=True,
+            vectorized=True,
+            n_resamples=RESAMPLES,
+            confidence_level=LEVEL,
+            method="BCa",
+            random_state=np.random.default_rng(SEED),
+        ).confidence_interval
     if undefined:
         return None, "in some resamples a coefficient is not defined"
-    return (float(found.low), float(found.high)), ""
+    low, high = float(found.low), float(found.high)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return None, "the difference is the same in all resamples"
+    return (low, high), ""
 
 
 def _pearson(x: Array, y: Array) -> Array:
