@@ -9,6 +9,8 @@ import numpy.typing as npt
 from mpq_checks.signals import Audio, Image
 
 __all__ = [
+    "BatchSegmenter",
+    "BatchSpeechRecogniser",
     "ImageClassifier",
     "ImageSegmenter",
     "Model",
@@ -70,3 +72,30 @@ class SourceSeparator(Protocol):
 
     def separate(self, mixture: Audio) -> Mapping[str, Audio]:
         """One signal a source, each with the form of the mixture."""
+
+
+@runtime_checkable
+class BatchSegmenter(Protocol):
+    """A segmenter that takes several images at once."""
+
+    batch_size: int
+    """How many it is made for; another number is cut or filled up."""
+
+    def segment_batch(self, images: Sequence[Image]) -> Sequence[npt.NDArray[np.uint8]]:
+        """What `segment` gives of each image, whatever the other images are."""
+
+
+@runtime_checkable
+class BatchSpeechRecogniser(Protocol):
+    """A recogniser that takes several clips at once."""
+
+    batch_size: int
+    """How many it is made for; another number is cut or filled up."""
+
+    def transcribe_batch(self, audios: Sequence[Audio]) -> Sequence[str]:
+        """What `transcribe` gives of each clip, whatever the other clips are."""
+
+    def reference_nll_batch(
+        self, audios: Sequence[Audio], transcripts: Sequence[str]
+    ) -> Sequence[tuple[float, int]]:
+        """What `reference_nll` gives of each clip, whatever the other clips are."""

@@ -6,18 +6,39 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mpq_checks.errors import ModelError
 from mpq_checks.torch_stack import prepare
 
-__all__ = ["PretrainedFolder"]
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["PICKLED_WEIGHTS", "SETTINGS", "SHARDS", "WEIGHTS", "PretrainedFolder", "file_sha256"]
+
+WEIGHTS = "model.safetensors"
+SHARDS = "model.safetensors.index.json"
+PICKLED_WEIGHTS = "pytorch_model.bin"
 
 _CONFIG = "config.json"
-_WEIGHTS = "model.safetensors"
-_SHARDS = "model.safetensors.index.json"
-_PICKLED_WEIGHTS = "pytorch_model.bin"
 _PREPROCESSING = "preprocessor_config.json"
+
+SETTINGS = (
+    _CONFIG,
+    "generation_config.json",
+    _PREPROCESSING,
+    "processor_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "normalizer.json",
+)
+"""The files beside the weights that a model may have; config.json first."""
+
+_OLD_PROCESSOR = "FeatureExtractor"
 
 
 @dataclass(frozen=True)
@@ -41,16 +62,20 @@ class PretrainedFolder:
     def weights(self) -> tuple[Path, ...]:
         """The file or files with the weights; safetensors before anything else."""
         self._require_folder()
-        if (self.path / _WEIGHTS).is_file():
-            return (self.path / _WEIGHTS,)
-        if (self.path / _SHARDS).is_file():
+        if (self.path / WEIGHTS).is_file():
+            return (self.path / WEIGHTS,)
+        if (self.path / SHARDS).is_file():
             return self._shards()
-        if (self.path / _PICKLED_WEIGHTS).is_file():
-            return (self.path / _PICKLED_WEIGHTS,)
+        if (self.path / PICKLED_WEIGHTS).is_file():
+            return (self.path / PICKLED_WEIGHTS,)
         raise ModelError(
-            f"{self.path} has no {_WEIGHTS} (nor {_SHARDS}, nor {_PICKLED_WEIGHTS}); "
+            f"{self.path} has no {WEIGHTS} (nor {SHARDS}, nor {PICKLED_WEIGHTS}); "
             "save the model there with model.save_pretrained(folder)"
         )
+
+    def settings(self) -> tuple[Path, ...]:
+        """The files beside the weights that are there."""
+        return tuple(self.path / name for name in SETTINGS if (self.path / name).is_file())
 
     def identity(self) -> dict[str, str]:
         """Class, hashes of weights and config, preprocessing, versions of the libraries."""
@@ -59,7 +84,7 @@ class PretrainedFolder:
         return {
             "class": str(architectures[0]),
             "weights_sha256": self._weights_sha256(),
-            "config_sha256": _file_sha256(self.path / _CONFIG),
+            "config_sha256": file_sha256(self.path / _CONFIG),
             "preprocessing": json.dumps(self.preprocessing(), sort_keys=True),
             "transformers": version("transformers"),
             "torch": version("torch"),
@@ -74,8 +99,14 @@ class PretrainedFolder:
         named = all(found) and found != tuple(f"LABEL_{place}" for place in range(len(names)))
         return found if named else ()
 
-    def load_model(self, auto_class: str, device: str) -> Any:
-        """The model, float32, on the device, ready to predict; no code of the folder is run."""
+    def load_model(self, auto_class: str, device: str, dtype: "torch.dtype | None" = None) -> Any:
+        """The model on the device, ready to predict; no code of the folder is run.
+
+        Args:
+            auto_class: transformers' class that builds it.
+            device: `cpu` or `cuda`.
+            dtype: of the weights, float32 unless told.
+        """
         self.config()
         self.weights()
         prepare()
@@ -91,7 +122,7 @@ class PretrainedFolder:
                     local_files_only=True,
                     trust_remote_code=False,
                     weights_only=True,
-                    dtype=torch.float32,
+                    dtype=dtype or torch.float32,
                     output_loading_info=True,
                 )
         except Exception as exc:  # whatever a foreign file makes transformers raise
@@ -113,15 +144,21 @@ class PretrainedFolder:
 
     def load_processor(self) -> Any:
         """The image processor, on PIL and numpy, so that it does not need torchvision."""
-        self.preprocessing()
+        kind = str(self.preprocessing().get("image_processor_type", ""))
         prepare()
         import transformers
 
+        from mpq_checks.models.quiet import quiet_transformers
+
         auto: Any = transformers.AutoImageProcessor  # its from_pretrained has no types
+        options: dict[str, Any] = {"trust_remote_code": False, "backend": "pil"}
+        if kind.endswith(_OLD_PROCESSOR):
+            # The name of before 2023, which the automatic class no longer knows.
+            name = f"{kind.removesuffix(_OLD_PROCESSOR)}ImageProcessorPil"
+            auto, options = getattr(transformers, name, auto), {}
         try:
-            return auto.from_pretrained(
-                self.path, local_files_only=True, trust_remote_code=False, backend="pil"
-            )
+            with quiet_transformers():
+                return auto.from_pretrained(self.path, local_files_only=True, **options)
         except Exception as exc:  # as above
             raise ModelError(
                 f"{self.path / _PREPROCESSING} cannot be used: {_first_line(exc)}; save the image "
@@ -150,24 +187,24 @@ class PretrainedFolder:
 
     def _shards(self) -> tuple[Path, ...]:
         mend = "save the model anew with model.save_pretrained(folder)"
-        names = self._json(_SHARDS, mend).get("weight_map")
+        names = self._json(SHARDS, mend).get("weight_map")
         if not isinstance(names, dict) or not names:
-            raise ModelError(f"{self.path / _SHARDS} has no weight_map; {mend}")
+            raise ModelError(f"{self.path / SHARDS} has no weight_map; {mend}")
         shards = tuple(self.path / str(name) for name in sorted(set(names.values())))
         for shard in shards:
             if shard.parent != self.path or shard.suffix != ".safetensors" or not shard.is_file():
-                raise ModelError(f"{self.path / _SHARDS} names {shard.name}, not there; {mend}")
+                raise ModelError(f"{self.path / SHARDS} names {shard.name}, not there; {mend}")
         return shards
 
     def _weights_sha256(self) -> str:
         files = self.weights()
         if len(files) == 1:
-            return _file_sha256(files[0])
-        lines = "".join(f"{_file_sha256(file)}  {file.name}\n" for file in files)
+            return file_sha256(files[0])
+        lines = "".join(f"{file_sha256(file)}  {file.name}\n" for file in files)
         return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def _file_sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
     """SHA-256 of a file; remembered until the file changes. Raises ModelError."""
     try:
         stat = path.stat()

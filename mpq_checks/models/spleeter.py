@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mpq_checks.assets import asset_path, asset_sha256
-from mpq_checks.codecs.resampling import fit_length, resample
-from mpq_checks.errors import SignalError
 from mpq_checks.models.base import SourceSeparator
+from mpq_checks.models.stereo import like, stereo_44100
 from mpq_checks.signals import Audio
 
 __all__ = ["Spleeter"]
@@ -19,8 +18,6 @@ __all__ = ["Spleeter"]
 _ASSET = "spleeter-2stems"
 _STEMS = ("vocals", "accompaniment")
 
-_SAMPLE_RATE = 44100
-_CHANNELS = 2
 _FRAME, _HOP = 4096, 1024
 _BINS = 1024  # of 2049: up to 11 kHz; what lies above belongs to no stem, as in Spleeter
 _FRAMES = 512  # a segment, 11.9 s
@@ -76,7 +73,7 @@ class _Separator:
         """
         import torch
 
-        stereo = _at_model_rate(mixture)
+        stereo = stereo_44100(mixture, "Spleeter")
         with torch.inference_mode():
             wave = torch.from_numpy(stereo).to(self._device)
             spectrum = torch.stft(
@@ -92,7 +89,7 @@ class _Separator:
             stems = {
                 stem: self._inverse(spectrum, mask, wave.shape[1]) for stem, mask in masks.items()
             }
-        return {stem: _like(mixture, samples) for stem, samples in stems.items()}
+        return {stem: like(mixture, samples) for stem, samples in stems.items()}
 
     def _masks(self, magnitude: Any) -> dict[str, Any]:
         """Each stem's share of the energy: channels x bins x frames, summing to one."""
@@ -126,22 +123,3 @@ def _segments(magnitude: Any) -> Iterator[tuple[Any, int]]:
         piece = magnitude[:, :, first : first + _FRAMES]
         length = piece.shape[2]
         yield F.pad(piece, (0, _FRAMES - length)).transpose(1, 2)[None], length
-
-
-def _at_model_rate(mixture: Audio) -> npt.NDArray[np.float32]:
-    """Stereo at 44,100 Hz."""
-    if mixture.num_channels > _CHANNELS:
-        raise SignalError(
-            f"audio has {mixture.num_channels} channels, Spleeter takes one or two; mix it down"
-        )
-    samples = resample(mixture.samples, mixture.sample_rate, _SAMPLE_RATE)
-    return np.broadcast_to(samples, (_CHANNELS, samples.shape[1])).copy()
-
-
-def _like(mixture: Audio, samples: npt.NDArray[np.float32]) -> Audio:
-    """Bring a stem back to the mixture's channels, sample rate and length."""
-    if mixture.num_channels == 1:
-        samples = samples.mean(axis=0, keepdims=True)
-    samples = resample(samples, _SAMPLE_RATE, mixture.sample_rate)
-    exact = fit_length(samples, mixture.num_samples).astype(np.float32, copy=False)
-    return Audio(exact, mixture.sample_rate)

@@ -1,16 +1,16 @@
-"""Whisper through transformers: OpenAI's tiny.en, or any checkpoint in a local folder."""
+"""Whisper through transformers: OpenAI's tiny.en, or a checkpoint in a folder or of the hub."""
 
 import hashlib
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from mpq_checks.assets import asset_path, asset_sha256
 from mpq_checks.errors import ModelError
 from mpq_checks.models.base import SpeechRecogniser
-from mpq_checks.models.pretrained_folder import PretrainedFolder
+from mpq_checks.models.hub import ModelPlace, place_identity, pretrained_folder
+from mpq_checks.models.precision import Precision, check_run, dtype_of, run_identity
+from mpq_checks.models.pretrained_folder import PretrainedFolder, file_sha256
 from mpq_checks.models.whisper_recogniser import (
     DECODING,
     SAMPLE_RATE,
@@ -23,7 +23,6 @@ __all__ = ["HuggingFaceWhisper", "OpenAIWhisper"]
 
 _ASSETS = {"tiny.en": ("whisper-tiny-en", "whisper-gpt2-vocabulary")}
 _FIRST_MULTILINGUAL_VOCABULARY = 51865  # how OpenAI's code tells the models apart
-_SETTINGS = ("*.json", "merges.txt")  # beside the weights: config, generation, tokenizer, features
 
 
 @dataclass(frozen=True)
@@ -99,83 +98,122 @@ class OpenAIWhisper:
 
 @dataclass(frozen=True)
 class HuggingFaceWhisper:
-    """A Whisper checkpoint in a local folder, as `save_pretrained` of model and processor wrote it.
+    """A Whisper checkpoint in a folder, as `save_pretrained` of model and processor wrote it.
 
-    Nothing is fetched and no code of the folder is run.
+    Or one of the hub, which alone may be fetched. No code of the folder is run.
     Audio and decoding are as for `OpenAIWhisper`, with the tokens barred that the folder's
     generation_config.json bars. Multilingual models are asked to transcribe `language`.
 
     Args:
-        path: the folder.
-        language: code of the language spoken, for multilingual models.
+        path: the folder, or the model of the hub.
+        language: code of the language spoken, for multilingual models; None: they find it out, as
+            transformers' pipelines let them.
+        batch_size: clips that the network hears at once in `transcribe_batch`; batches are always
+            full, so that no transcript depends on how many clips there are.
+        precision: of weights and activations.
+
+    Raises:
+        ModelError: another precision, or a batch size under 1.
     """
 
-    path: str | Path
-    language: str = "en"
+    path: ModelPlace
+    language: str | None = "en"
+    batch_size: int = 1
+    precision: Precision = "fp32"
+
+    def __post_init__(self) -> None:
+        """Refuse settings that do not exist."""
+        check_run(self.batch_size, self.precision)
 
     def identity(self) -> dict[str, str]:
         """Hash of the files, language, decoding, versions; not the folder's place.
 
+        Of a model of the hub also its name and commit; batch size and precision where they are
+        not 1 and fp32.
+
         Raises:
             ModelError: a file of the folder is missing or cannot be read.
+            AssetError: the model of the hub cannot be had.
         """
         return {
             "architecture": "Whisper",
-            "weights_sha256": _folder_sha256(PretrainedFolder(Path(self.path))),
-            "language": self.language,
+            "weights_sha256": _folder_sha256(pretrained_folder(self.path)),
+            "language": self.language or "found by the model",
+            **place_identity(self.path),
+            **run_identity(self.batch_size, self.precision),
             **_common_identity(),
         }
 
     def assets(self) -> tuple[str, ...]:
-        """None: the folder is all it needs."""
+        """None: folder or hub hold all it needs."""
         return ()
 
-    def load(self, device: str) -> SpeechRecogniser:
-        """Bring the weights into memory. Raises ModelError."""
-        folder = PretrainedFolder(Path(self.path))
-        model = folder.load_model("WhisperForConditionalGeneration", device)
-        processor = self._processor()
+    def load(self, device: str) -> WhisperRecogniser:
+        """Bring the weights into memory. Raises ModelError or AssetError."""
+        folder = pretrained_folder(self.path)
+        dtype = dtype_of(self.precision)
+        model = folder.load_model("WhisperForConditionalGeneration", device, dtype)
+        processor = _processor(folder)
         tokenizer = processor.tokenizer
         settings = model.generation_config
+        multilingual = _is_multilingual(model)
+        find = multilingual and self.language is None
         return WhisperRecogniser(
             model=model.requires_grad_(False),
             features=processor.feature_extractor,
             text=WhisperText(
                 encode=lambda text: tokenizer(text, add_special_tokens=False).input_ids,
                 decode=lambda tokens: tokenizer.decode(tokens, skip_special_tokens=True),
-                prefix=self._prefix(tokenizer, model),
+                prefix=self._prefix(folder, tokenizer, multilingual=multilingual),
                 end=tokenizer.eos_token_id,
                 barred=tuple(settings.suppress_tokens or ()),
                 barred_first=tuple(settings.begin_suppress_tokens or ()),
+                languages=_languages(tokenizer) if find else (),
             ),
             device=device,
+            batch_size=self.batch_size,
         )
 
-    def _processor(self) -> Any:
-        from transformers import WhisperProcessor
-
-        try:
-            return WhisperProcessor.from_pretrained(Path(self.path), local_files_only=True)
-        except Exception as exc:  # transformers raises OSError, ValueError, TypeError and more
-            raise ModelError(
-                f"{self.path} has no usable tokenizer or feature extractor: {exc}; save them there "
-                "with WhisperProcessor.from_pretrained(...).save_pretrained(folder)"
-            ) from exc
-
-    def _prefix(self, tokenizer: Any, model: Any) -> tuple[int, ...]:
-        """The tokens that begin every transcript."""
-        multilingual = getattr(model.generation_config, "is_multilingual", None)
-        if multilingual is None:
-            multilingual = model.config.vocab_size >= _FIRST_MULTILINGUAL_VOCABULARY
+    def _prefix(
+        self, folder: PretrainedFolder, tokenizer: Any, *, multilingual: bool
+    ) -> tuple[int, ...]:
+        """The tokens that begin every transcript, English standing in for a language to find."""
         names = ["<|startoftranscript|>"]
         if multilingual:
-            names += [f"<|{self.language}|>", "<|transcribe|>"]
+            names += [f"<|{self.language or 'en'}|>", "<|transcribe|>"]
         names.append("<|notimestamps|>")
         known = tokenizer.get_vocab()
         missing = [name for name in names if name not in known]
         if missing:
-            raise ModelError(f"{self.path}: the tokenizer has no token {', '.join(missing)}")
+            raise ModelError(f"{folder.path}: the tokenizer has no token {', '.join(missing)}")
         return tuple(known[name] for name in names)
+
+
+def _processor(folder: PretrainedFolder) -> Any:
+    from transformers import WhisperProcessor
+
+    try:
+        return WhisperProcessor.from_pretrained(folder.path, local_files_only=True)
+    except Exception as exc:  # transformers raises OSError, ValueError, TypeError and more
+        raise ModelError(
+            f"{folder.path} has no usable tokenizer or feature extractor: {exc}; save them there "
+            "with WhisperProcessor.from_pretrained(...).save_pretrained(folder)"
+        ) from exc
+
+
+def _is_multilingual(model: Any) -> bool:
+    stated = getattr(model.generation_config, "is_multilingual", None)
+    if stated is None:
+        return bool(model.config.vocab_size >= _FIRST_MULTILINGUAL_VOCABULARY)
+    return bool(stated)
+
+
+def _languages(tokenizer: Any) -> tuple[int, ...]:
+    """The tokens that name a language."""
+    from transformers.models.whisper.tokenization_whisper import LANGUAGES
+
+    known = tokenizer.get_vocab()
+    return tuple(known[f"<|{code}|>"] for code in LANGUAGES if f"<|{code}|>" in known)
 
 
 def _common_identity() -> dict[str, str]:
@@ -188,20 +226,7 @@ def _common_identity() -> dict[str, str]:
 
 def _folder_sha256(folder: PretrainedFolder) -> str:
     """Hash over names and contents of the weights and of the settings beside them."""
-    settings = [path for pattern in _SETTINGS for path in folder.path.glob(pattern)]
     digest = hashlib.sha256()
-    for path in sorted({*folder.weights(), *settings}):
-        try:
-            stat = path.stat()
-            content = _file_sha256(path, stat.st_size, stat.st_mtime_ns)
-        except OSError as exc:
-            raise ModelError(f"{path} cannot be read: {exc}") from exc
-        digest.update(f"{path.name} {content}\n".encode())
+    for path in sorted({*folder.weights(), *folder.settings()}):
+        digest.update(f"{path.name} {file_sha256(path)}\n".encode())
     return digest.hexdigest()
-
-
-@lru_cache(maxsize=64)
-def _file_sha256(path: Path, _size: int, _changed_ns: int) -> str:
-    """Hash of a file, remembered until its size or time of change differ."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
