@@ -8,8 +8,6 @@ import contextlib
 import errno
 import json
 import math
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from mpq_checks.atomic import write_text_atomically
 from mpq_checks.errors import BaselineError, EvidenceError
 from mpq_checks.evidence import (
     Evidence,
@@ -37,7 +36,6 @@ __all__ = [
     "read_baseline",
     "unused_files",
     "write_baseline",
-    "write_text_atomically",
 ]
 
 SCHEMA = "mpq-baseline/1"
@@ -154,23 +152,6 @@ def write_baseline(path: Path, baseline: Baseline) -> None:
         write_text_atomically(path, _baseline_to_text(baseline))
     except OSError as error:
         raise BaselineError(f"{path}: not written ({_os_reason(error)})") from error
-
-
-def write_text_atomically(path: Path, text: str) -> None:
-    """Write through a temporary file beside `path`, fsync and `os.replace`; OSError on failure."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
 
 
 @contextlib.contextmanager

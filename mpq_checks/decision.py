@@ -9,17 +9,24 @@ from mpq_checks.verdict import Judgement, Verdict
 
 __all__ = ["deciding_metrics", "decision", "drop_in_margins"]
 
+_FIRST_SCORE = 3
+"""A case's metrics are rate, PSNR, perceptual distance, then the task's scores."""
+
 
 def deciding_metrics(judgement: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The metrics that have the verdict of their case; first the one that lost most margins.
+    """The metrics that have the verdict of their case: first the task's scores, which matter most.
+
+    Among scores, and among rate, PSNR and distance, the one that lost most margins comes first.
 
     Args:
         judgement: as `Judgement.to_json` gives it.
     """
-    chosen = [
-        metric for metric in judgement["metrics"] if metric["verdict"] == judgement["verdict"]
+    ranked = [
+        (place >= _FIRST_SCORE, drop_in_margins(metric), metric)
+        for place, metric in enumerate(judgement["metrics"])
+        if metric["verdict"] == judgement["verdict"]
     ]
-    return sorted(chosen, key=drop_in_margins, reverse=True)
+    return [metric for *_, metric in sorted(ranked, key=lambda one: one[:2], reverse=True)]
 
 
 def decision(judgement: Judgement) -> str:

@@ -26,6 +26,8 @@ def gate(
     """
     paths = (str(Path(__file__).parent), os.environ.get("PYTHONPATH", ""))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
+    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"):
+        monkeypatch.delenv(name, raising=False)
     pytester.makepyfile(test_suite=_SUITE)
     pytester.makeini("[pytest]\nmpq_profile = my_gate:profile\n")
 

@@ -306,12 +306,12 @@ def test_the_commands_of_the_workflows_have_only_options_that_exist(pytester):
 
 
 def test_the_mpq_commands_of_the_workflows_are_understood():
-    from mpq_checks.cli import _parser
+    from mpq_checks.cli import command_line
 
     used = [words for _, words in commands_of(GITHUB, GITLAB) if words[0] == "mpq"]
     assert len(used) == 2
     for words in used:
-        assert _parser().parse_args(words[1:]).mpq_profile == "gate:profile"
+        assert command_line().parse_args(words[1:]).mpq_profile == "gate:profile"
 
 
 def test_the_manifest_is_hashed_by_a_command_that_works(pytester):

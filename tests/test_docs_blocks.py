@@ -88,7 +88,7 @@ def pytest_ini_keys() -> set[str]:
 
 def cli_options() -> dict[str, set[str]]:
     """Options of each command of `mpq`, without `--help`."""
-    parser = cli._parser()
+    parser = cli.command_line()
     (commands,) = (action for action in parser._actions if hasattr(action.choices, "items"))
     return {
         name: {

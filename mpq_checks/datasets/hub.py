@@ -24,7 +24,7 @@ from typing import Any
 from mpq_checks.assets.fetching import is_offline
 from mpq_checks.assets.listing import file_sha256
 from mpq_checks.assets.storage import cache_dir, locked, storage_errors
-from mpq_checks.baselines import write_text_atomically
+from mpq_checks.atomic import write_text_atomically
 from mpq_checks.datasets.location import Publication, where_to_get
 from mpq_checks.datasets.parquet import HubRows, RowGroup, require_parquet, row_groups
 from mpq_checks.errors import AssetCorruptError, AssetMissingError, DatasetError

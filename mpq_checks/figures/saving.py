@@ -2,13 +2,12 @@
 
 import contextlib
 import io
-import os
-import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mpq_checks.atomic import write_bytes_atomically
 from mpq_checks.errors import ResultsError
 
 if TYPE_CHECKING:
@@ -79,24 +78,9 @@ def save(figure: "Figure", folder: Path, name: str, formats: Sequence[str]) -> l
             figure.savefig(content, format=kind, metadata=_METADATA[kind])
         path = folder / f"{name}.{kind}"
         try:
-            _write_atomically(path, content.getvalue())
+            write_bytes_atomically(path, content.getvalue())
         except OSError as error:
             raise ResultsError(f"{path} cannot be written: {error}") from error
         paths.append(path)
     return paths
 
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        raise

@@ -244,7 +244,7 @@ def _read_record(model: HubModel) -> dict[str, Any] | None:
 
 
 def _write_record(model: HubModel, found: Snapshot) -> None:
-    from mpq_checks.baselines import write_text_atomically
+    from mpq_checks.atomic import write_text_atomically
 
     used = [path for path in _files_of(found.folder) if path.is_file()]
     record = {

@@ -68,4 +68,5 @@ def styles(families: Iterable[str]) -> dict[str, Style]:
 
 
 def _place(name: str) -> int:
-    return int.from_bytes(sha256(name.encode(errors="backslashreplace")).digest()[:8], "big") % len(_OTHERS)
+    digest = sha256(name.encode(errors="backslashreplace")).digest()
+    return int.from_bytes(digest[:8], "big") % len(_OTHERS)

@@ -47,6 +47,7 @@ def results(
     outcomes: Sequence[Outcome],
     baselines: Path,
     curves: Sequence[Curve] = (),
+    problems: Sequence[str] = (),
 ) -> dict[str, Any]:
     """JSON values only; an infinite number is the string "inf".
 
@@ -55,6 +56,7 @@ def results(
         outcomes: of this run.
         baselines: folder of the baselines, before any update.
         curves: codecs with several settings.
+        problems: for which the run failed beside its cases; then it did not pass.
     """
     stored = {outcome.case_id: _stored(outcome, profile, baselines) for outcome in outcomes}
     uncompressed = {
@@ -66,7 +68,8 @@ def results(
         "schema": SCHEMA,
         "profile": profile.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "passed": all(outcome.passed for outcome in outcomes),
+        "passed": bool(outcomes) and not problems and all(one.passed for one in outcomes),
+        "problems": list(problems),
         "verdicts": dict(Counter(str(outcome.verdict) for outcome in outcomes)),
         "environment": _environment(outcomes),
         "environment_changes": _environment_changes(outcomes, stored),

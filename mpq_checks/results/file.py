@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mpq_checks.baselines import write_text_atomically
+from mpq_checks.atomic import write_text_atomically
 from mpq_checks.errors import ResultsError
 from mpq_checks.results.document import SCHEMA
 
@@ -16,6 +16,7 @@ _PARTS = {
     "profile": str,
     "created": str,
     "passed": bool,
+    "problems": list,
     "verdicts": dict,
     "environment": dict,
     "environment_changes": list,

@@ -2,23 +2,23 @@
 
 from pathlib import Path
 
-from mpq_checks.errors import ResultsError
-from mpq_checks.results import results, write_results
+from mpq_checks.report.folder import write_report_folder
+from mpq_checks.results import results
 from mpq_checks.review.compare import Review
 
 __all__ = ["write_review"]
 
+_NO_SAMPLES = (
+    "Baselines hold hashes of what was decoded, not the signals, so there is nothing to show. "
+    "Run the gate with --mpq-report to see and hear samples."
+)
+
 
 def write_review(folder: Path, review: Review) -> Path:
-    """Write `results.json` of the run that the review stands for; returns its path.
+    """Write the report of the run that the review stands for; returns its page.
 
     Raises:
         ResultsError: the folder cannot be written.
     """
     document = results(review.profile, review.outcomes, review.old.folder)
-    path = folder / "results.json"
-    try:
-        write_results(path, document)
-    except OSError as error:
-        raise ResultsError(f"{path}: cannot be written ({error.strerror or error})") from error
-    return path
+    return write_report_folder(folder, document, None, without_samples=_NO_SAMPLES)

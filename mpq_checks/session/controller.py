@@ -12,8 +12,9 @@ import pytest
 
 from mpq_checks import assets
 from mpq_checks.curves import Curve, curves_of_run
-from mpq_checks.errors import BaselineError, MpqError
+from mpq_checks.errors import BaselineError, MpqError, ResultsError
 from mpq_checks.gate import GateSettings
+from mpq_checks.measure import resolve_device
 from mpq_checks.outcome import Outcome
 from mpq_checks.report.annotations import Place, annotations, place_in_workspace
 from mpq_checks.report.curves import curve_lines
@@ -144,21 +145,37 @@ class GateController:
             self._watcher.stop()
         if self._progress_folder is not None:
             shutil.rmtree(self._progress_folder, ignore_errors=True)
-        self._gather_results()
-        for write in (self._write_baselines, self._write_results, self._write_summary):
+        self._gather_results(exitstatus)
+        writers = (
+            self._write_baselines,
+            self._write_results,
+            self._write_report,
+            self._write_summary,
+        )
+        for write in writers:
             try:
                 write(exitstatus)
-            except (BaselineError, OSError) as error:
+            except (BaselineError, ResultsError, OSError) as error:
                 self._problems.append(f"ERROR: {error}")
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def _gather_results(self) -> None:
+    def _gather_results(self, exitstatus: int) -> None:
         """Before new baselines are written, as the results are those against the old ones."""
         profile, baselines = self._settings.profile, self._settings.baselines
         if self._outcomes:
             self._curves = curves_of_run(profile, self._outcomes.values(), baselines)
-        if self._config.option.mpq_json:
-            self._results = results(profile, self._in_order(), baselines, self._curves)
+        if self._config.option.mpq_json or self._config.option.mpq_report:
+            self._results = results(
+                profile, self._in_order(), baselines, self._curves, self._failures(exitstatus)
+            )
+
+    def _failures(self, exitstatus: int) -> list[str]:
+        """What failed beside the cases."""
+        failures = [*self._other_failures, *self._problems]
+        explained = failures or any(not outcome.passed for outcome in self._outcomes.values())
+        if exitstatus != pytest.ExitCode.OK and not explained:
+            failures.append(f"pytest ended with exit status {int(exitstatus)}")
+        return failures
 
     def _write_baselines(self, exitstatus: int) -> None:
         if not any(outcome.accept for outcome in self._outcomes.values()):
@@ -179,6 +196,20 @@ class GateController:
             target = Path(self._config.invocation_params.dir, path)
             write_results(target, self._results)
             self._lines.append(f"results: {target}")
+
+    def _write_report(self, exitstatus: int) -> None:
+        folder = self._config.option.mpq_report
+        if not folder:
+            return
+        from mpq_checks.report.folder import write_report_folder
+
+        page = write_report_folder(
+            Path(self._config.invocation_params.dir, folder),
+            self._results,
+            self._settings.profile,
+            device=resolve_device(self._settings.device),
+        )
+        self._lines.append(f"report: {page}")
 
     def _write_summary(self, exitstatus: int) -> None:
         """The job summary, where GitHub names a file for it."""

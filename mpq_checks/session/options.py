@@ -65,6 +65,11 @@ def add_options(parser: pytest.Parser) -> None:
         default="fail",
         help="What an INCONCLUSIVE case does: fail, or pass with a warning (default: fail)",
     )
+    group.addoption(
+        "--mpq-report",
+        metavar="DIR",
+        help="Write an HTML report for people, with pictures and sounds, and its results.json",
+    )
     group.addoption("--mpq-json", metavar="FILE", help="Write the results as JSON, for programs")
     group.addoption(
         "--mpq-offline",

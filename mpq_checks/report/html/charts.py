@@ -12,12 +12,12 @@ from mpq_checks.evidence import decode_floats
 from mpq_checks.report.numbers import metric_number
 from mpq_checks.report.palette import Style, styles
 
-__all__ = ["chart_json", "interval_chart", "task_charts"]
+__all__ = ["chart_json", "escaped", "interval_chart", "marker", "task_charts"]
 
 Case = Mapping[str, Any]
 
 _MARK_SIZE = 13
-_HEIGHT = 340
+_HEIGHT = 380
 _ROW_HEIGHT = 34
 
 _AGAINST_RATE = ("score", "distortion", "perceptual")
@@ -27,6 +27,17 @@ def chart_json(figure: go.Figure) -> dict[str, Any]:
     """Data and layout for plotly.js; JSON values only."""
     content: dict[str, Any] = json.loads(figure.to_json(engine="json"))
     return {"data": content["data"], "layout": content["layout"]}
+
+
+def marker(look: Style) -> dict[str, Any]:
+    """How the points of a codec are drawn."""
+    edge = {"width": 1, "color": "rgba(255,255,255,0.8)"}
+    return {"size": _MARK_SIZE, "color": look.colour, "symbol": look.symbol, "line": edge}
+
+
+def escaped(text: str) -> str:
+    """Text as plotly shall show it: it reads a part of HTML in names and hover texts."""
+    return html.escape(str(text), quote=False)
 
 
 def task_charts(document: Mapping[str, Any], task: str) -> list[dict[str, Any]]:
@@ -60,21 +71,15 @@ def _against_rate(
         _, metric = _metric_of(case, role)
         if math.isinf(_number(metric["value"])):
             continue
-        look = looks[_family(case)]
         figure.add_trace(
             go.Scatter(
                 x=[_number(rate["value"])],
                 y=[_number(metric["value"])],
                 error_x=_error_bar(rate),
                 error_y=_error_bar(metric),
-                name=_escaped(case["codec"]),
+                name=escaped(case["codec"]),
                 mode="markers",
-                marker={
-                    "size": _MARK_SIZE,
-                    "color": look.colour,
-                    "symbol": look.symbol,
-                    "line": {"width": 1, "color": "rgba(255,255,255,0.8)"},
-                },
+                marker=marker(looks[_family(case)]),
                 text=_hover(case, name, metric, rate),
                 hovertemplate="%{text}<extra></extra>",
             )
@@ -133,7 +138,7 @@ def interval_chart(case: Case) -> dict[str, Any] | None:
     ]
     if not rows:
         return None
-    names = [_escaped(name) for name, _ in rows]
+    names = [escaped(name) for name, _ in rows]
     scaled = [_in_margins(metric) for _, metric in rows]
     figure = go.Figure()
     figure.add_trace(
@@ -196,15 +201,15 @@ def _detectable_in_margins(metric: Mapping[str, Any]) -> float | None:
 def _drop_text(name: str, metric: Mapping[str, Any]) -> str:
     low, high = (metric_number({**metric, "end": end}, "end") for end in metric["interval"])
     return (
-        f"<b>{_escaped(name)}</b><br>drop {metric_number(metric, 'drop')} ({low} to {high})"
+        f"<b>{escaped(name)}</b><br>drop {metric_number(metric, 'drop')} ({low} to {high})"
         f"<br>margin {metric_number(metric, 'margin')}: {metric['verdict']}"
     )
 
 
 def _hover(case: Case, name: str, metric: Mapping[str, Any], rate: Mapping[str, Any]) -> str:
-    lines = [f"<b>{_escaped(case['codec'])}</b>: {case['verdict']}"]
+    lines = [f"<b>{escaped(case['codec'])}</b>: {case['verdict']}"]
     for title, one in ((name, metric), ("rate", rate)):
-        text = f"{_escaped(title)} {metric_number(one, 'value')} {_escaped(one['unit'])}"
+        text = f"{escaped(title)} {metric_number(one, 'value')} {escaped(one['unit'])}"
         if one["value_interval"] is not None:
             ends = (metric_number({**one, "end": e}, "end") for e in one["value_interval"])
             text += f" ({' to '.join(ends)})"
@@ -236,7 +241,7 @@ def _metric_of(case: Case, role: str) -> tuple[str, Mapping[str, Any]]:
 
 def _axis_title(name: str, metric: Mapping[str, Any]) -> str:
     unit = f" ({metric['unit']})" if metric["unit"] else ""
-    return _escaped(f"{name}{unit}")
+    return escaped(f"{name}{unit}")
 
 
 def _family(case: Case) -> str:
@@ -245,8 +250,3 @@ def _family(case: Case) -> str:
 
 def _number(value: Any) -> float:
     return float(decode_floats(value))
-
-
-def _escaped(text: str) -> str:
-    """Text as plotly shall show it: it reads a part of HTML in names and hover texts."""
-    return html.escape(str(text), quote=False)

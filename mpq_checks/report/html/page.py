@@ -12,11 +12,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from mpq_checks.baselines import write_text_atomically
+from mpq_checks.atomic import write_text_atomically
 from mpq_checks.errors import ResultsError
 from mpq_checks.exhibits import Exhibit
 from mpq_checks.report.html.charts import interval_chart, task_charts
 from mpq_checks.report.html.exhibit_view import exhibit_views
+from mpq_checks.report.html.study_view import study_view
 from mpq_checks.report.html.view import case_views, headline, overview_tables
 
 __all__ = ["PAGE", "render", "write_report"]
@@ -87,7 +88,7 @@ def render(
             },
             exhibits=exhibit_views(document, exhibits),
             without_exhibits=without_exhibits,
-            correlation=None,
+            correlation=study_view(document),
             curve_lines=[],
             style=Markup(_file("report.css")),  # noqa: S704  (files of this package)
             plotly=Markup(plotly),  # noqa: S704

@@ -30,12 +30,20 @@ def headline(document: Document) -> dict[str, Any]:
     return {
         "passed": document["passed"],
         "word": "passed" if document["passed"] else "failed",
-        "sentence": (
-            f"All {total} cases passed." if not failed else f"{failed} of {total} cases failed."
-        ),
+        "sentence": _sentence(failed, total, problems=len(document["problems"])),
         "counts": counts,
         "measured": _measured(document["created"]),
     }
+
+
+def _sentence(failed: int, total: int, *, problems: int) -> str:
+    if total == 0:
+        return "Nothing was checked."
+    if failed:
+        return f"{failed} of {total} cases failed."
+    if problems:
+        return f"All {total} cases passed, but the run failed."
+    return f"All {total} cases passed."
 
 
 def _measured(created: str) -> str:
