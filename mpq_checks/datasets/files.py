@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mpq_checks.errors import SignalError
+from mpq_checks.errors import MpqError, SignalError
 from mpq_checks.signals import Audio, Image
 
 if TYPE_CHECKING:
@@ -91,7 +91,8 @@ def audio_from_bytes(data: bytes, name: str) -> Audio:
     """Decode an audio file to float32, channels x samples, at its own sample rate.
 
     Integer formats are scaled to -1..1; floating-point samples beyond that are kept. Silence,
-    clipping, any number of channels and odd sample rates are accepted.
+    clipping, any number of channels and odd sample rates are accepted. MP3 is decoded by ffmpeg, to
+    16 bits; it states no length, so that a truncated one is not always noticed.
 
     Raises:
         SignalError: not audio, truncated or damaged; no samples; NaN or infinity; a sample rate
@@ -104,6 +105,8 @@ def audio_from_bytes(data: bytes, name: str) -> Audio:
     try:
         with soundfile.SoundFile(_SeekableBytes(data)) as file:
             _require_plausible(file, name)
+            if file.format == "MP3":
+                return _mp3_from_bytes(data, name)
             stated = file.frames
             frames = file.read(dtype="float32", always_2d=True)
     # TypeError: what soundfile raises for headerless formats.
@@ -116,6 +119,16 @@ def audio_from_bytes(data: bytes, name: str) -> Audio:
         return Audio(np.ascontiguousarray(frames.T), int(file.samplerate))
     except SignalError as exc:
         raise SignalError(f"{name}: {exc}") from exc
+
+
+def _mp3_from_bytes(data: bytes, name: str) -> Audio:
+    """By ffmpeg: libsndfile guesses the length of a file without a Xing header, and cuts it."""
+    from mpq_checks.codecs.ffmpeg import decode_pcm
+
+    try:
+        return Audio(*decode_pcm(data, codec="mp3", container="mp3"))
+    except MpqError as exc:
+        raise SignalError(f"{name}: not a whole MP3 file: {exc}") from exc
 
 
 def read_bytes(path: Path) -> bytes:
