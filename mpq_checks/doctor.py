@@ -9,6 +9,7 @@ from mpq_checks import assets
 from mpq_checks.baselines import Baseline, baseline_path, read_baseline, unused_files
 from mpq_checks.environment import available_cores, environment
 from mpq_checks.errors import MpqError
+from mpq_checks.printed import checked_printed, is_printed, read_printed
 from mpq_checks.profiles import Case, Profile
 from mpq_checks.verdict import judge_new
 
@@ -139,6 +140,9 @@ def _baselines(profile: Profile, folder: Path) -> Iterator[Finding]:
 def _baseline(profile: Profile, folder: Path, case: Case) -> Finding:
     try:
         path = baseline_path(folder, profile.name, case.task.name, case.codec.name)
+        if is_printed(path):
+            source = checked_printed(read_printed(path), path, case).source
+            return Finding(f"baseline {case.id}", f"printed, not measured: {source}")
         stored = read_baseline(path)
     except MpqError as error:
         return Finding(f"baseline {case.id}", str(error), ok=False)

@@ -12,12 +12,14 @@ from mpq_checks.blame import SOURCE_DATA, notes_of_identities
 from mpq_checks.decision import decision
 from mpq_checks.errors import BaselineError, MpqError, SourceDataError
 from mpq_checks.evidence import Evidence
+from mpq_checks.journal import Journal, case_folder
 from mpq_checks.measure import Progress, measure, resolve_device
 from mpq_checks.outcome import Outcome
+from mpq_checks.printed import checked_printed, is_printed, judge_printed, read_printed
 from mpq_checks.profiles.base import Case, Profile
 from mpq_checks.verdict import Judgement, Verdict, judge, judge_new
 
-__all__ = ["GateSettings", "Inconclusive", "Update", "run_case"]
+__all__ = ["GateSettings", "Inconclusive", "Update", "checked", "run_case"]
 
 Update: TypeAlias = Literal["none", "new", "all"]
 Inconclusive: TypeAlias = Literal["fail", "warn"]
@@ -37,6 +39,7 @@ class GateSettings:
         num_samples: measure only the first so many samples of each case; None: all.
         device: `auto`, `cpu` or `cuda`.
         inconclusive: whether a case that cannot be settled fails, or passes with a note.
+        resume: folder of what was measured so far; None: it is not kept.
     """
 
     profile: Profile
@@ -46,10 +49,12 @@ class GateSettings:
     num_samples: int | None = None
     device: str = "auto"
     inconclusive: Inconclusive = "fail"
+    resume: Path | None = None
 
 
 def run_case(case: Case, settings: GateSettings, progress: Progress | None = None) -> Outcome:
     """Measure and judge a case. Errors raised on purpose become a failed outcome."""
+    journal = _journal(case, settings)
     try:
         evidence = measure(
             case,
@@ -57,21 +62,40 @@ def run_case(case: Case, settings: GateSettings, progress: Progress | None = Non
             profile=settings.profile.name,
             device=resolve_device(settings.device),
             progress=progress,
+            journal=journal,
         )
     except MpqError as error:
         return Outcome.of(case, str(error))
     try:
-        return _judge(case, evidence, settings)
+        outcome = _judge(case, evidence, settings)
     except MpqError as error:
         return Outcome.of(case, str(error), evidence=evidence)
+    return outcome if journal is None else _with_notes(outcome, journal)
+
+
+def _journal(case: Case, settings: GateSettings) -> Journal | None:
+    if settings.resume is None:
+        return None
+    return Journal(case_folder(settings.resume, settings.profile.name, case.id))
+
+
+def _with_notes(outcome: Outcome, journal: Journal) -> Outcome:
+    """Say what an earlier run measured, and what a later one will have to measure again."""
+    notes = journal.notes(outcome.num_samples)
+    if outcome.judgement is None or not notes:
+        return outcome
+    told = {**outcome.judgement, "notes": [*outcome.judgement["notes"], *notes]}
+    return replace(outcome, judgement=told)
 
 
 def _judge(case: Case, evidence: Evidence, settings: GateSettings) -> Outcome:
     path = baseline_path(settings.baselines, settings.profile.name, case.task.name, case.codec.name)
     if not path.exists():
         return _judge_new(case, evidence, settings, path)
+    if is_printed(path):
+        return _judge_printed(case, evidence, settings, path)
     try:
-        stored = _checked(read_baseline(path), path, case).evidence
+        stored = checked(read_baseline(path), path, case).evidence
     except BaselineError as error:
         return _unusable(case, evidence, settings, str(error))
     try:
@@ -94,6 +118,23 @@ def _judge_new(case: Case, evidence: Evidence, settings: GateSettings, path: Pat
         "--mpq-update-new; if the file was lost or renamed, restore it."
     )
     return Outcome.of(case, message, judgement=new, evidence=evidence)
+
+
+def _judge_printed(case: Case, evidence: Evidence, settings: GateSettings, path: Path) -> Outcome:
+    """By what was printed, which no update replaces."""
+    try:
+        printed = checked_printed(read_printed(path), path, case)
+    except BaselineError as error:
+        message = f"{error}. Restore the file from version control."
+        return Outcome.of(case, message, evidence=evidence)
+    judgement = judge_printed(case, evidence, printed, settings.profile.family_size)
+    if settings.update == "all":
+        message = (
+            f"{path} holds what was printed ({printed.source}): no measurement replaces it. "
+            "To keep baselines of your own, name another folder with --mpq-baselines."
+        )
+        return Outcome.of(case, message, judgement=judgement, evidence=evidence)
+    return _judged(case, evidence, settings, judgement)
 
 
 def _judged(
@@ -139,7 +180,7 @@ def _accepted(case: Case, evidence: Evidence, judgement: Judgement) -> Outcome:
     return Outcome.of(case, "", judgement=judgement, evidence=evidence, accept=True)
 
 
-def _checked(baseline: Baseline, path: Path, case: Case) -> Baseline:
+def checked(baseline: Baseline, path: Path, case: Case) -> Baseline:
     """Refuse a baseline of another case, or whose aggregates do not follow from its samples."""
     stored = baseline.evidence
     for name, found, expected in (

@@ -2,7 +2,13 @@
 
 from mpq_checks.analysis.correlation import Correlation, correlations
 from mpq_checks.analysis.findings import Finding, findings
-from mpq_checks.analysis.points import Point, Study, points_of_results, points_of_table
+from mpq_checks.analysis.points import (
+    Point,
+    Study,
+    points_of_printed,
+    points_of_results,
+    points_of_table,
+)
 
 __all__ = [
     "Correlation",
@@ -11,6 +17,7 @@ __all__ = [
     "Study",
     "correlations",
     "findings",
+    "points_of_printed",
     "points_of_results",
     "points_of_table",
 ]

@@ -3,11 +3,14 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from mpq_checks.analysis.samples import ScoredSamples, scored_samples
 from mpq_checks.errors import EvidenceError, ResultsError
 from mpq_checks.evidence import decode_floats
+from mpq_checks.printed import Printed, printed_files
+from mpq_checks.significance.estimates import wilson
 
 __all__ = [
     "Interval",
@@ -15,11 +18,18 @@ __all__ = [
     "Study",
     "closeness_db",
     "compressed",
+    "points_of_printed",
     "points_of_results",
     "points_of_table",
 ]
 
 Interval = tuple[float, float]
+
+_PRINTED_NAMES = {
+    "image": ("bits_per_pixel", "lpips"),
+    "audio": ("bits_per_sample", "cdpam"),
+}
+_NOMINAL_RATES = {"image": 24.0, "audio": 16.0}
 
 
 @dataclass(frozen=True)
@@ -175,6 +185,56 @@ def points_of_table(rows: Sequence[Mapping[str, Any]]) -> Study:
     """
     originals = {row.get("task"): row.get("value") for row in rows if row.get("uncompressed")}
     return Study(tuple(_point_of_row(row, originals.get(row.get("task"))) for row in rows))
+
+
+def points_of_printed(folder: Path) -> Study:
+    """Points of the stored numbers of a paper.
+
+    A row without compression has the nominal rate of its modality, 24 bits a pixel or 16 a sample,
+    which papers do not print. An accuracy is a share of a known number of samples, so it has
+    Wilson's interval; nothing else that is printed has one.
+
+    Args:
+        folder: of one profile, such as `baselines/paper-as-published`.
+
+    Raises:
+        BaselineError: a file that is not whole.
+        ResultsError: printed numbers that lack one that a point needs, or no file of them.
+    """
+    found = list(printed_files(folder))
+    if not found:
+        raise ResultsError(f"{folder}: no printed numbers are there")
+    return points_of_table([_row_of_printed(printed) for printed in found])
+
+
+def _row_of_printed(printed: Printed) -> dict[str, Any]:
+    rate, perceptual = _PRINTED_NAMES[printed.modality]
+    named = {"rate": rate, "psnr_db": "psnr_db", "closeness_db": f"{perceptual}_db"}
+    scores = [name for name in printed.metrics if name not in named.values()]
+    row: dict[str, Any] = {
+        "task": printed.task,
+        "codec": printed.codec,
+        "family": printed.family,
+        "modality": printed.modality,
+        "perceptual": perceptual,
+    }
+    row |= {
+        field: printed.metrics[name].value
+        for field, name in named.items()
+        if name in printed.metrics
+    }
+    if printed.family == "none":
+        row |= {"uncompressed": True, "rate": _NOMINAL_RATES[printed.modality]}
+    if len(scores) != 1:
+        raise ResultsError(
+            f"printed numbers of {printed.task}/{printed.codec}: "
+            f"{len(scores)} scores, not one: {', '.join(scores)}"
+        )
+    score = printed.metrics[scores[0]]
+    if scores[0] == "top1":
+        hits = round(score.value * score.num_samples)
+        row["intervals"] = {"value": wilson(hits, score.num_samples)}
+    return {**row, "score": scores[0], "value": score.value, "decimals": score.decimals}
 
 
 def _point_of_row(row: Mapping[str, Any], original: float | None) -> Point:

@@ -66,7 +66,7 @@ def headline(review: Review) -> str:
     if counts[Kind.REWRITTEN]:
         parts[-1] += f" ({counts[Kind.REWRITTEN]} {Kind.REWRITTEN})"
     parts += [f"{counts[kind]} {kind}" for kind in (Kind.ADDED, Kind.REMOVED)]
-    rare = (Kind.INCOMPARABLE, Kind.UNREADABLE, Kind.ABSENT)
+    rare = (Kind.INCOMPARABLE, Kind.UNREADABLE, Kind.ABSENT, Kind.PRINTED)
     parts += [f"{counts[kind]} {kind}" for kind in rare if counts[kind]]
     worst = "" if review.worst is None else f"; worst verdict: {review.worst}"
     return ", ".join(parts) + worst
@@ -81,6 +81,7 @@ def sections(review: Review) -> list[Section]:
         for change in review.of_kind(Kind.REWRITTEN)
     ]
     absent = _ids(review.of_kind(Kind.ABSENT))
+    printed = _ids(review.of_kind(Kind.PRINTED))
     environment = [
         f"{change.key}: {change.before} -> {change.now} ({count} case{'' if count == 1 else 's'})"
         for change, count in review.environment_changes
@@ -91,6 +92,7 @@ def sections(review: Review) -> list[Section]:
         ("environment", environment),
         (str(Kind.REWRITTEN), rewritten),
         ("cases without a baseline on either side", absent),
+        ("cases judged by what was printed, the same on both sides", printed),
         ("files that belong to no case of the profile", others),
     )
     return [

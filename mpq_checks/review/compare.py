@@ -26,9 +26,10 @@ from mpq_checks.blame import (
 from mpq_checks.decision import decision
 from mpq_checks.errors import BaselineError, MpqError, SourceDataError
 from mpq_checks.evidence import Evidence, Row
-from mpq_checks.gate import _checked
+from mpq_checks.gate import checked
 from mpq_checks.noise import differs
 from mpq_checks.outcome import Outcome
+from mpq_checks.printed import is_printed
 from mpq_checks.profiles.base import Case, Profile
 from mpq_checks.review.sides import Side
 from mpq_checks.verdict import Judgement, Verdict, judge, judge_new, worst_of
@@ -47,6 +48,7 @@ class Kind(StrEnum):
     ABSENT = "absent on both sides"
     INCOMPARABLE = "not comparable"
     UNREADABLE = "not readable"
+    PRINTED = "printed, not measured"
 
 
 @dataclass(frozen=True)
@@ -212,6 +214,9 @@ def compare(profile: Profile, old: Side, new: Side) -> Review:
 
 
 def _compare_case(case: Case, profile: Profile, old: Side, new: Side) -> CaseChange:
+    paths = [_path(case, profile, side) for side in (old, new)]
+    if any(map(is_printed, paths)):
+        return _compare_printed(case, paths)
     before, old_problem = _read(case, profile, old)
     now, new_problem = _read(case, profile, new)
     change = CaseChange(case, Kind.ABSENT, before, now)
@@ -230,15 +235,36 @@ def _compare_case(case: Case, profile: Profile, old: Side, new: Side) -> CaseCha
     return _judged(change, before, now, profile.family_size)
 
 
+def _path(case: Case, profile: Profile, side: Side) -> Path:
+    return baseline_path(side.folder, profile.name, case.task.name, case.codec.name)
+
+
+def _compare_printed(case: Case, paths: Sequence[Path]) -> CaseChange:
+    """Printed numbers have no samples to be judged by, or to be judged."""
+    if _kind_of_file(*paths) is Kind.UNCHANGED:
+        return CaseChange(case, Kind.PRINTED)
+    change = CaseChange(case, Kind.INCOMPARABLE)
+    sides = [
+        f"{side} {_content(path)}" for side, path in zip(("before", "now"), paths, strict=True)
+    ]
+    return _failed(change, Kind.INCOMPARABLE, f"printed numbers changed: {', '.join(sides)}")
+
+
+def _content(path: Path) -> str:
+    if not path.exists():
+        return "nothing"
+    return "printed numbers" if is_printed(path) else "a measurement"
+
+
 def _read(case: Case, profile: Profile, side: Side) -> tuple[Baseline | None, str]:
     """A baseline, or what is wrong with it, or both where only this version cannot use it."""
-    path = baseline_path(side.folder, profile.name, case.task.name, case.codec.name)
+    path = _path(case, profile, side)
     if not path.exists():
         return None, ""
     baseline = None
     try:
         baseline = read_baseline(path)
-        _checked(baseline, path, case)
+        checked(baseline, path, case)
     except BaselineError as error:
         return baseline, side.retold(str(error))
     return baseline, ""

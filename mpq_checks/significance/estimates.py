@@ -9,7 +9,7 @@ from mpq_checks.metrics.tally import Array, Proportion, Tally
 from mpq_checks.significance.paired_tests import LEVEL, cluster_sums, finite_value
 from mpq_checks.significance.resampling import Effects, interval
 
-__all__ = ["value_interval"]
+__all__ = ["value_interval", "wilson"]
 
 
 def value_interval(tally: Tally, clusters: Sequence[int]) -> tuple[float, float] | None:
@@ -26,7 +26,7 @@ def value_interval(tally: Tally, clusters: Sequence[int]) -> tuple[float, float]
     num_clusters = int(places.max()) + 1
     independent = num_clusters == places.size
     if isinstance(tally, Proportion) and independent:
-        return _wilson(int(tally.successes.sum()), tally.num_samples)
+        return wilson(int(tally.successes.sum()), tally.num_samples)
     if num_clusters < 2 or not math.isfinite(tally.value()):
         return None
     influence = cluster_sums(tally.influence(), places) * (num_clusters / places.size)
@@ -38,7 +38,8 @@ def value_interval(tally: Tally, clusters: Sequence[int]) -> tuple[float, float]
     return interval(effects, LEVEL, resampled)
 
 
-def _wilson(successes: int, num_samples: int) -> tuple[float, float]:
+def wilson(successes: int, num_samples: int) -> tuple[float, float]:
+    """Wilson's two-sided 95% interval of a share of independent samples."""
     from scipy.stats import binomtest
 
     found = binomtest(successes, num_samples).proportion_ci(LEVEL, method="wilson")
