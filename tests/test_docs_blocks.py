@@ -115,6 +115,13 @@ def test_the_options_page_has_every_option_and_no_other():
     assert documented == cli_options()
 
 
+def test_the_options_page_has_every_environment_variable_and_no_other():
+    page = (DOCS / "reference" / "options.md").read_text(encoding="utf-8")
+    sources = (path.read_text(encoding="utf-8") for path in (ROOT / "mpq_checks").rglob("*.py"))
+    read = {name for text in sources for name in re.findall(r"\bMPQ_[A-Z_]+", text)}
+    assert set(re.findall(r"^\| `(MPQ_[A-Z_]+)`", page, re.MULTILINE)) == read
+
+
 def test_skipped_blocks_have_a_reason(capsys):
     skipped = [
         f"{page.name}: {block.text.splitlines()[0]}: {block.skip}"

@@ -15,7 +15,7 @@ from mpq_checks.evidence import Row
 from mpq_checks.profiles import NAMES
 
 SCHEMAS = DOCS / "reference" / "schemas"
-BASELINES = sorted((ROOT / "baselines").rglob("*.json"))
+BASELINES = sorted(path for name in NAMES for path in (ROOT / "baselines" / name).rglob("*.json"))
 
 
 def validator(name: str) -> Draft202012Validator:
