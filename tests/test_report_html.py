@@ -119,9 +119,7 @@ def test_the_policy_names_exactly_the_scripts_that_run(page):
     assert len(run) == 2
     policy = next(a["content"] for t, a in page.tags if t == "meta" and "http-equiv" in a)
     digests = re.findall(r"'sha256-([^']+)'", policy)
-    expected = [
-        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in run
-    ]
+    expected = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in run]
     assert digests == expected
 
 
@@ -184,7 +182,10 @@ def test_pictures_are_in_the_page(document):
 
 
 def test_why_there_are_no_samples_is_told(document):
-    assert "the profile is gone" in Page(render(document, without_exhibits="the profile is gone")).shown
+    assert (
+        "the profile is gone"
+        in Page(render(document, without_exhibits="the profile is gone")).shown
+    )
 
 
 def test_the_overview_is_the_table_of_the_study(document):

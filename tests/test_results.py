@@ -112,7 +112,7 @@ def test_what_is_written_is_read(document, tmp_path):
         ("{", "not a whole JSON file"),
         ("[]", "schema is 'list'"),
         ('{"schema": "mpq-results/9"}', "schema is 'mpq-results/9', not 'mpq-results/1'"),
-        ('{"schema": "mpq-results/1", "profile": "toy"}', "passed is missing or no bool"),
+        ('{"schema": "mpq-results/1", "profile": "toy"}', "created is missing or no str"),
     ],
 )
 def test_what_is_no_results_file_is_told(tmp_path, text, message):

@@ -80,8 +80,8 @@ def _against_rate(
                 name=escaped(case["codec"]),
                 mode="markers",
                 marker=marker(looks[_family(case)]),
-                text=_hover(case, name, metric, rate),
-                hovertemplate="%{text}<extra></extra>",
+                hovertext=[_hover(case, name, metric, rate)],
+                hovertemplate="%{hovertext}<extra></extra>",
             )
         )
     if uncompressed is not None:
@@ -156,8 +156,8 @@ def interval_chart(case: Case) -> dict[str, Any] | None:
             mode="markers",
             name="drop with 95% interval",
             marker={"size": 11, "color": "#0072B2"},
-            text=[_drop_text(name, metric) for name, metric in rows],
-            hovertemplate="%{text}<extra></extra>",
+            hovertext=[_drop_text(name, metric) for name, metric in rows],
+            hovertemplate="%{hovertext}<extra></extra>",
         )
     )
     figure.add_trace(

@@ -101,8 +101,8 @@ def _scatter(points: Sequence[Point], quality: str) -> go.Figure:
                 mode="markers",
                 name=escaped(family),
                 marker=marker(looks[family]),
-                text=[_hover(point) for point in chosen],
-                hovertemplate="%{text}<extra></extra>",
+                hovertext=[_hover(point) for point in chosen],
+                hovertemplate="%{hovertext}<extra></extra>",
             )
         )
     figure.add_hline(y=0, line={"dash": "dash", "width": 1.5, "color": "#7f7f7f"})
