@@ -24,6 +24,7 @@ from mpq_checks.significance.estimates import value_interval
 from mpq_checks.verdict import Judgement, MetricJudgement, Verdict, judge_new, worst_of
 
 __all__ = [
+    "METHOD",
     "SCHEMA",
     "Comparison",
     "Printed",
@@ -48,7 +49,9 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _TEXTS = ("profile", "task", "codec", "family", "modality", "source")
 _FIELDS = {"schema", "metrics", *_TEXTS}
 _METRIC_FIELDS = {"value", "decimals", "num_samples", "errata"}
-_METHOD = "a printed number; 95% interval of the measured value, and one unit of the last digit"
+
+METHOD = "a printed number; 95% interval of the measured value, and one unit of the last digit"
+"""What `MetricJudgement.method` says of a metric that was judged by a printed number."""
 
 
 @dataclass(frozen=True)
@@ -275,8 +278,9 @@ def judge_printed(case: Case, candidate: Evidence, printed: Printed, family_size
                 metrics.append(metric)
             continue
         tally = found[metric.name]
-        interval = value_interval(tally, cluster_numbers(rows))
-        compared = comparison(one, tally.value(), interval, len(rows))
+        of_rows = _quality_rows(case, rows) if metric.name == closeness.name else rows
+        interval = value_interval(tally, cluster_numbers(of_rows))
+        compared = comparison(one, tally.value(), interval, _counted(case, metric.name, rows))
         metrics.append(_judged(metric, compared))
         notes.append(f"{metric.name}: {_words(compared, metric.decimals)}")
     repeated: tuple[str, ...] = getattr(case, "errata", ())
@@ -288,8 +292,21 @@ def judge_printed(case: Case, candidate: Evidence, printed: Printed, family_size
 
 def _tallies(case: Case, rows: Sequence[Row]) -> dict[str, Tally]:
     name = _closeness(case).name
-    decibels = closeness_tally(case.task.modality, [row.perceptual for row in rows], name)
-    return {name: decibels, **tallies(case, rows)}
+    distances = [row.perceptual for row in _quality_rows(case, rows)]
+    return {name: closeness_tally(case.task.modality, distances, name), **tallies(case, rows)}
+
+
+def _quality_rows(case: Case, rows: Sequence[Row]) -> Sequence[Row]:
+    """The rows, in the order of their ids, that PSNR and distance of the case are from."""
+    counting = getattr(case, "counting", None)
+    return rows if counting is None else rows[: counting.quality_samples]
+
+
+def _counted(case: Case, name: str, rows: Sequence[Row]) -> int:
+    """How many samples a metric is from."""
+    _, psnr, perceptual, *_ = case.metrics
+    quality = {psnr.name, perceptual.name, _closeness(case).name}
+    return len(_quality_rows(case, rows) if name in quality else rows)
 
 
 def _closeness(case: Case) -> Metric:
@@ -328,7 +345,7 @@ def _judged(metric: MetricJudgement, compared: Comparison) -> MetricJudgement:
         margin=compared.tolerance or compared.printed.last_digit,
         smallest_detectable_drop=None,
         samples_needed=None,
-        method=_METHOD,
+        method=METHOD,
         verdict=_verdict(compared, drop),
     )
 

@@ -5,7 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from mpq_checks.evidence import decode_floats
-from mpq_checks.printed import Comparison, Printed, closeness_tally, comparison, printed_files
+from mpq_checks.printed import (
+    METHOD,
+    Comparison,
+    Printed,
+    PrintedMetric,
+    closeness_tally,
+    comparison,
+    printed_files,
+)
 from mpq_checks.report.plain import WIDTH, one_line, wrapped
 from mpq_checks.significance.estimates import value_interval
 
@@ -70,18 +78,25 @@ def printed_table(document: Mapping[str, Any], baselines: Path) -> list[str]:
 def _compared(case: Mapping[str, Any], printed: Printed) -> Iterator[tuple[str, Comparison]]:
     for name, one in printed.metrics.items():
         measured = case["metrics"].get(name)
-        if measured is not None and measured["value_interval"] is not None:
-            value = float(decode_floats(measured["value"]))
-            low, high = (float(decode_floats(end)) for end in measured["value_interval"])
-            yield name, comparison(one, value, (low, high), case["n"])
-        elif measured is None and name in {"lpips_db", "cdpam_db"} and case["samples"]:
+        if measured is not None:
+            yield name, _of_metric(one, measured, case["n"])
+        elif name in {"lpips_db", "cdpam_db"} and case["samples"]:
             distances = [sample["now"]["perceptual"] for sample in case["samples"]]
             tally = closeness_tally(printed.modality, distances, name)
             interval = value_interval(tally, _clusters(case))
             yield name, comparison(one, tally.value(), interval, case["n"])
-        elif measured is not None:
-            value = float(decode_floats(measured["value"]))
-            yield name, comparison(one, value, None, case["n"])
+
+
+def _of_metric(one: PrintedMetric, metric: Mapping[str, Any], num_samples: int) -> Comparison:
+    value = float(decode_floats(metric["value"]))
+    if metric["method"] == METHOD:
+        known = metric["interval"] is not None
+        return Comparison(one, value, metric["margin"] - one.last_digit if known else None)
+    interval = metric["value_interval"]
+    if interval is None:
+        return comparison(one, value, None, num_samples)
+    low, high = (float(decode_floats(end)) for end in interval)
+    return comparison(one, value, (low, high), num_samples)
 
 
 def _clusters(case: Mapping[str, Any]) -> list[int]:
@@ -110,7 +125,7 @@ def _lines(name: str, compared: Comparison) -> list[str]:
         "-" if compared.tolerance is None else f"{compared.tolerance:.{digits}f}",
     )
     row = "".join(f"{number:>{_NUMBER_COLUMNS + 1}}" for number in numbers)
-    mark = " *" if compared.agrees is False else "  "
+    mark = " * " if compared.agrees is False else "   "
     start = f"  {name:<{_NAME_COLUMNS}}{row}{mark}"
     errata = wrapped(", ".join(compared.printed.errata), WIDTH - len(start))
     first, *more = errata or [""]
