@@ -12,7 +12,7 @@ from mpq_checks.codecs.resampling import resample, soxr_version
 from mpq_checks.errors import CodecSettingError
 from mpq_checks.signals import Audio
 
-__all__ = ["Mp3"]
+__all__ = ["Mp3", "lowest_kbps"]
 
 _MAGIC = b"m1"
 _MPEG_1 = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
@@ -119,6 +119,19 @@ class Mp3:
         """Audio of the original form. Raises DecodingError."""
         decoder = partial(decode_pcm, codec="mp3float", container="mp3")
         return unpack_audio(_MAGIC, data, self.name, decoder)
+
+
+def lowest_kbps(bitrate_kbps: int, sample_rate: int) -> int:
+    """The lowest bit rate at this sample rate that is not under `bitrate_kbps`.
+
+    Raises:
+        CodecSettingError: a sample rate that MP3 does not have, or no bit rate so high.
+    """
+    legal = _LEGAL_KBPS.get(sample_rate, ())
+    found = [kbps for kbps in legal if kbps >= bitrate_kbps]
+    if not found:
+        _require_legal(bitrate_kbps, sample_rate)
+    return min(found)
 
 
 def _require_legal(bitrate_kbps: int, sample_rate: int) -> None:

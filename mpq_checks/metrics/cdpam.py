@@ -19,7 +19,7 @@ from mpq_checks.metrics.base import Metric, PerceptualDistance
 from mpq_checks.metrics.pickles import read_torch_pickle
 from mpq_checks.signals import Audio, require_same_form
 
-__all__ = ["CDPAM", "Cdpam", "loudest_window"]
+__all__ = ["CDPAM", "Cdpam", "cdpam_network", "loudest_window"]
 
 CDPAM = Metric("cdpam", "", higher_is_better=False, decimals=4)
 
@@ -79,7 +79,7 @@ class Cdpam:
         Raises:
             AssetError: the weights cannot be had or are not the pinned ones.
         """
-        return _CdpamDistance(_network().to(device), self.window_seconds, device)
+        return _CdpamDistance(cdpam_network().to(device), self.window_seconds, device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,7 +191,7 @@ def _size(excerpt: _Excerpt) -> int:
     return int(excerpt.window.nbytes + excerpt.embedding.numel() * 4)
 
 
-def _network() -> Any:
+def cdpam_network() -> Any:
     """The cdpam package's network with its weights, in evaluation mode."""
     import torch
 

@@ -16,7 +16,7 @@ from mpq_checks.metrics.base import Metric, PerceptualDistance
 from mpq_checks.metrics.pickles import read_numpy_pickle
 from mpq_checks.signals import Image, require_same_form
 
-__all__ = ["LPIPS", "Lpips"]
+__all__ = ["LPIPS", "Lpips", "Net", "lpips_distance"]
 
 LPIPS = Metric("lpips", "", higher_is_better=False, decimals=4)
 
@@ -74,15 +74,21 @@ class Lpips:
         Raises:
             AssetError: the trunk cannot be had or is not the pinned one.
         """
-        return _LpipsDistance(_network(self.net).to(device), _MIN_SIDE[self.net], device)
+        return lpips_distance(self.net, device)
+
+
+def lpips_distance(net: Net, device: str, full_scale: float = 255.0) -> PerceptualDistance:
+    """LPIPS in memory; pixels of 0..`full_scale` become -1..1. Raises AssetError."""
+    return _LpipsDistance(_network(net).to(device), _MIN_SIDE[net], device, full_scale / 2)
 
 
 class _LpipsDistance:
     """LPIPS with its network in memory."""
 
-    def __init__(self, network: Any, min_side: int, device: str) -> None:
+    def __init__(self, network: Any, min_side: int, device: str, half_scale: float) -> None:
         self._network = network
         self._min_side = min_side
+        self._half_scale = half_scale
         self._device = device
         self._remembered: BoundedMemory[list[Any]] = BoundedMemory(_MEMORY_BYTES, _size)
 
@@ -116,7 +122,8 @@ class _LpipsDistance:
         missing = [(0, max(0, self._min_side - side)) for side in pixels.shape[:2]]
         extended = np.pad(pixels, [*missing, (0, 0)], mode="symmetric")
         image = torch.from_numpy(extended).to(self._device).permute(2, 0, 1)[None]
-        layers = self._network.net(self._network.scaling_layer(image.float() / 127.5 - 1.0))
+        scaled = image.float() / self._half_scale - 1.0
+        layers = self._network.net(self._network.scaling_layer(scaled))
         return [lpips.normalize_tensor(layer) for layer in layers]
 
 

@@ -75,18 +75,24 @@ def magnitude_sdr_db(reference: Audio, estimate: Audio) -> float:
 
 
 def framewise_sdr_db(
-    references: Mapping[str, Audio], estimates: Mapping[str, Audio]
+    references: Mapping[str, Audio],
+    estimates: Mapping[str, Audio],
+    *,
+    window_seconds: float = 1.0,
+    hop_seconds: float = 1.0,
 ) -> dict[str, list[float | None]]:
-    """SDR of each stem in frames of 1 s, as `museval.evaluate` (BSS Eval v4, images) gives it.
+    """SDR of each stem in frames, of 1 s as `museval.evaluate` (BSS Eval v4, images) gives it.
 
     BSS Eval splits the error into spatial, interference and artifact parts with distortion
     filters. Its SDR divides by all three together, in which the filters cancel: what is left is
-    |s|^2 / |s - e|^2 over the frame. Frames do not overlap; a last one of less than 1 s is left
-    out, a clip of at most 1 s is one frame.
+    |s|^2 / |s - e|^2 over the frame. A last frame that is not whole is left out; a clip no longer
+    than a frame is one.
 
     Args:
         references: the true stems, by name.
         estimates: the separated stems; others than in `references` are not looked at.
+        window_seconds: length of a frame.
+        hop_seconds: from the beginning of a frame to that of the next.
 
     Returns:
         dB by stem and frame; infinite for an exact copy; None for *all* stems in a frame where
@@ -103,7 +109,8 @@ def framewise_sdr_db(
             raise MetricError(f"sdr: the model gave no {name}, only {', '.join(estimates)}")
         _require_same_form(references[name], estimates[name])
     first = next(iter(references.values()))
-    frames = _frames(first.num_samples, first.sample_rate)
+    window, hop = (round(s * first.sample_rate) for s in (window_seconds, hop_seconds))
+    frames = _frames(first.num_samples, window, hop)
     ratios: dict[str, list[float | None]] = {name: [] for name in references}
     for frame in frames:
         pairs = {
@@ -153,10 +160,11 @@ def _require_same_form(reference: Audio, estimate: Audio) -> None:
         )
 
 
-def _frames(num_samples: int, length: int) -> list[slice]:
-    if num_samples <= length:
+def _frames(num_samples: int, window: int, hop: int) -> list[slice]:
+    if num_samples <= window:
         return [slice(0, num_samples)]
-    return [slice(k * length, (k + 1) * length) for k in range(num_samples // length)]
+    count = (num_samples - window) // hop + 1
+    return [slice(k * hop, k * hop + window) for k in range(count)]
 
 
 def _is_silent(samples: npt.NDArray[np.float32]) -> bool:

@@ -4,12 +4,23 @@ import importlib
 import re
 
 from mpq_checks.errors import ProfileError
-from mpq_checks.profiles.base import Case, Margin, Profile, cases
+from mpq_checks.profiles.base import Case, HasOrigin, Margin, Profile, cases
+from mpq_checks.profiles.counting import Counting
 from mpq_checks.profiles.margins import DEFAULT_MARGINS
 
-__all__ = ["DEFAULT_MARGINS", "NAMES", "Case", "Margin", "Profile", "cases", "load_profile"]
+__all__ = [
+    "DEFAULT_MARGINS",
+    "NAMES",
+    "Case",
+    "Counting",
+    "HasOrigin",
+    "Margin",
+    "Profile",
+    "cases",
+    "load_profile",
+]
 
-NAMES = ("mini", "mini-curves")
+NAMES = ("mini", "mini-curves", "paper", "paper-as-published")
 """The profiles that come with the package."""
 
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")

@@ -5,17 +5,27 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
+from typing import Protocol, runtime_checkable
 
 from mpq_checks.codecs.base import Codec
 from mpq_checks.errors import ProfileError
 from mpq_checks.metrics.base import Metric
 from mpq_checks.metrics.psnr import PSNR_DB
 from mpq_checks.metrics.rate import rate_metric
+from mpq_checks.profiles.counting import Counting
 from mpq_checks.tasks.base import Task, assets_of
 
-__all__ = ["Case", "Margin", "Profile", "cases"]
+__all__ = ["Case", "HasOrigin", "Margin", "Profile", "cases"]
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+
+
+@runtime_checkable
+class HasOrigin(Protocol):
+    """A dataset that is read from more than one place, and says from which."""
+
+    def origin(self) -> dict[str, str]:
+        """Commit and hashes of the files, or the folder. Raises AssetError or DatasetError."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,13 @@ class Margin:
 class Case:
     """One codec under one task; one test.
 
+    Args:
+        task: dataset, model and scores.
+        codec: what the samples go through.
+        margins: by metric, the drop that is accepted.
+        counting: how rate, PSNR and distance come from the rows.
+        errata: short names of the known errors of a published study that the case repeats.
+
     Raises:
         ProfileError: a name that cannot be a file name, a codec of another modality, a metric
             without a margin.
@@ -53,6 +70,8 @@ class Case:
     task: Task
     codec: Codec
     margins: Mapping[str, Margin] = field(hash=False)
+    counting: Counting = field(default_factory=Counting)
+    errata: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that the parts fit together."""
@@ -89,6 +108,24 @@ class Case:
     def assets(self) -> tuple[str, ...]:
         """Names of all assets the case needs."""
         return assets_of(self.task, self.codec)
+
+    def identities(self) -> dict[str, dict[str, str]]:
+        """Of codec, task and perceptual metric, and how numbers are counted if not by the rule.
+
+        The task's has where the samples are from, if the dataset tells. Raises MpqError.
+        """
+        found = {
+            "codec": self.codec.identity(),
+            "task": {**self.task.identity(), **self._origin()},
+            "perceptual": self.task.perceptual.identity(),
+        }
+        counting = self.counting.identity()
+        return {**found, "counting": counting} if counting else found
+
+    def _origin(self) -> dict[str, str]:
+        dataset = self.task.dataset
+        origin = dataset.origin() if isinstance(dataset, HasOrigin) else {}
+        return {f"dataset {key}": value for key, value in origin.items()}
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from mpq_checks.tasks.statistics import column
 
 __all__ = ["SourceSeparation"]
 
+_SECOND = 1.0
 _FRAMES, _GLOBAL, _MAGNITUDE, _MIXTURE = "frames_db", "global_db", "magnitude_db", "mixture_db"
 
 
@@ -39,7 +40,7 @@ class SourceSeparation:
     """Mixtures with their stems.
 
     Scores, each a mean over frames (where it has any), then stems, then samples:
-    - `sdr_db`, museval's SDR in frames of 1 s, and the same of each stem;
+    - `sdr_db`, museval's SDR in frames (of 1 s, as it has them), and the same of each stem;
     - `global_sdr_db`, over the whole clip: single frames of near silence can sink `sdr_db`;
     - `magnitude_sdr_db`, of magnitude spectrograms, which does not punish a changed phase;
     - `mixture_sdr_db`, of the mixture as the model heard it: separation follows it, so that it
@@ -56,6 +57,8 @@ class SourceSeparation:
         stems: names of the stems that are scored.
         perceptual: deep similarity.
         cost: rough core-seconds a case takes.
+        window_seconds: length of the frames of `sdr_db`.
+        hop_seconds: from the beginning of a frame to that of the next.
     """
 
     name: str
@@ -64,6 +67,8 @@ class SourceSeparation:
     stems: tuple[str, ...] = ("vocals", "accompaniment")
     perceptual: PerceptualMetric = field(default_factory=Cdpam)
     cost: float = 40.0
+    window_seconds: float = _SECOND
+    hop_seconds: float = _SECOND
 
     def __post_init__(self) -> None:
         """Refuse a task without stems."""
@@ -88,7 +93,10 @@ class SourceSeparation:
 
     def identity(self) -> dict[str, str]:
         """The kind of task, the stems and the model's identity."""
-        return {"task": self.kind, "stems": " ".join(self.stems), **self.model.identity()}
+        found = {"task": self.kind, "stems": " ".join(self.stems), **self.model.identity()}
+        if (self.window_seconds, self.hop_seconds) != (_SECOND, _SECOND):
+            found["frames"] = f"{self.window_seconds:g} s every {self.hop_seconds:g} s"
+        return found
 
     def assets(self) -> tuple[str, ...]:
         """Of dataset, model and metric."""
@@ -207,7 +215,12 @@ class _Evaluator:
         except Exception as exc:
             raise ModelError(f"{where}: the separator failed: {exc}") from exc
         try:
-            frames = framewise_sdr_db(references, estimates)
+            frames = framewise_sdr_db(
+                references,
+                estimates,
+                window_seconds=self._task.window_seconds,
+                hop_seconds=self._task.hop_seconds,
+            )
         except MetricError as exc:
             raise ModelError(f"{where}: {exc}") from exc
         pairs = {stem: (references[stem], estimates[stem]) for stem in self._task.stems}
