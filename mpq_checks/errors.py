@@ -19,6 +19,7 @@ MpqError
 ├── CurveError         rates and scores that make no curve, or two that cannot be compared
 ├── ResultsError       a results file or report that cannot be read or made
 ├── ProfileError       a profile, case, margin or name that does not hold together
+├── JournalError       a journal of what was measured that cannot be read or written
 └── MeasurementError   a case that could not be measured to its end
 
 Each message names what was found (file, field, value) and what to do about it.
@@ -37,6 +38,7 @@ __all__ = [
     "DecodingError",
     "EncodingError",
     "EvidenceError",
+    "JournalError",
     "MeasurementError",
     "MetricError",
     "ModelError",
@@ -122,6 +124,10 @@ class ResultsError(MpqError):
 
 class ProfileError(MpqError):
     """A profile, case, margin or name does not hold together."""
+
+
+class JournalError(MpqError):
+    """A journal of what was measured cannot be read or written."""
 
 
 class MeasurementError(MpqError):

@@ -3,9 +3,11 @@
 import hashlib
 import json
 import logging
+import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, TypeAlias
 
@@ -14,13 +16,14 @@ from mpq_checks.datasets.base import Sample
 from mpq_checks.environment import environment
 from mpq_checks.errors import DatasetError, EvidenceError, MeasurementError, MpqError
 from mpq_checks.evidence import Evidence, Row, round_floats
+from mpq_checks.journal import Journal, measurement
 from mpq_checks.memory import BoundedMemory
 from mpq_checks.metrics.base import PerceptualDistance, PerceptualMetric
 from mpq_checks.metrics.psnr import psnr_db
 from mpq_checks.metrics.rate import bits_per_unit
 from mpq_checks.profiles.base import Case
 from mpq_checks.signals import Audio, Image, require_same_form
-from mpq_checks.tasks.base import Evaluator, Task
+from mpq_checks.tasks.base import BatchEvaluator, Evaluator, Statistics, Task
 
 __all__ = ["STAGES", "Progress", "measure", "resolve_device"]
 
@@ -65,11 +68,13 @@ def measure(
     profile: str = "",
     device: str = "cpu",
     progress: Progress | None = None,
+    journal: Journal | None = None,
 ) -> Evidence:
     """Compress, decode and score samples.
 
     Models, networks and the samples of the last task stay in memory, so that the codecs of one
-    task share them. A codec that takes batches gets up to 16 samples at once.
+    task share them. A codec that takes batches gets up to 16 samples at once, a model made for
+    batches as many as it is made for.
 
     Args:
         case: the codec and the task.
@@ -77,6 +82,7 @@ def measure(
         profile: name of the profile, recorded in the evidence.
         device: `cpu` or `cuda`.
         progress: told after each sample.
+        journal: keeps what is measured; what it has of an earlier run is not measured again.
 
     Raises:
         MeasurementError: any sample could not be measured; it names case, sample and stage.
@@ -90,23 +96,23 @@ def measure(
             _require_known(wanted, all_ids, case)
             evaluator = _load_evaluator(case.task, device)
             perceptual = _load_perceptual(case.task.perceptual, device)
+            identities = case.identities()
+        work = _Work(case, evaluator, perceptual, seconds, where)
         rows: list[Row] = []
-        for batch in _batches(case, wanted, seconds, where):
-            encoded, decoded = _code(case.codec, batch, seconds, where)
-            for sample, data, signal in zip(batch, encoded, decoded, strict=True):
-                where.sample_id = sample.sample_id
-                rows.append(
-                    _measure_sample(
-                        case, sample, data, signal, evaluator, perceptual, seconds, where
-                    )
-                )
-                if progress is not None:
-                    progress(len(rows), len(wanted))
-        identities = {
-            "codec": case.codec.identity(),
-            "task": case.task.identity(),
-            "perceptual": case.task.perceptual.identity(),
-        }
+        earlier: list[Mapping[str, float]] = []
+
+        def done(row: Row) -> None:
+            rows.append(row)
+            if progress is not None:
+                progress(len(rows), len(wanted))
+
+        if journal is None:
+            for batch in _batches(work, wanted):
+                _measure_batch(work, batch, done)
+        else:
+            where.stage = "journal"
+            with journal.opened(measurement(case, identities, device)):
+                earlier = _measure_with_journal(work, wanted, journal, done)
     return Evidence(
         profile=profile,
         task=case.task.name,
@@ -114,43 +120,121 @@ def measure(
         modality=case.task.modality,
         identities=identities,
         environment=environment(device),
-        seconds={stage: round(value, 3) for stage, value in seconds.items()},
+        seconds={
+            stage: round(sum((spent[stage] for spent in earlier), seconds[stage]), 3)
+            for stage in STAGES
+        },
         num_samples_in_dataset=len(all_ids),
         rows=tuple(rows),
     )
 
 
-def _batches(
-    case: Case, sample_ids: Sequence[str], seconds: dict[str, float], where: "_Place"
-) -> Iterator[list[Sample[Any]]]:
-    """The samples in turn, as many at once as the codec takes and memory should hold."""
-    dataset = case.task.dataset
-    most = _BATCH_SAMPLES if isinstance(case.codec, BatchCodec) else 1
+@dataclass(frozen=True)
+class _Work:
+    """What a case is measured with, and how far it is."""
+
+    case: Case
+    evaluator: Evaluator
+    perceptual: PerceptualDistance
+    seconds: dict[str, float]
+    where: "_Place"
+
+
+def _measure_with_journal(
+    work: _Work, wanted: Sequence[str], journal: Journal, done: Callable[[Row], None]
+) -> list[Mapping[str, float]]:
+    """Measure what the journal does not have; the seconds that were spent on what it has.
+
+    Batches are reused whole, so that each sample has the neighbours it would have had.
+    """
+    earlier = []
+    kept = dict.fromkeys(STAGES, 0.0)
+    for batch in _batches(work, wanted):
+        work.where.stage = "journal"
+        known = journal.find(batch)
+        if known is not None:
+            earlier.append(known.seconds)
+            for row in known.rows:
+                done(row)
+            continue
+        rows = _measure_batch(work, batch, done)
+        work.where.stage = "journal"
+        journal.append(rows, {stage: work.seconds[stage] - kept[stage] for stage in STAGES})
+        kept = dict(work.seconds)
+    return earlier
+
+
+def _batches(work: _Work, sample_ids: Sequence[str]) -> Iterator[list[Sample[Any]]]:
+    """The samples in turn, as many at once as codec and model take and memory should hold.
+
+    Memory does not cut what goes into one call of the model: its size was chosen.
+    """
+    dataset = work.case.task.dataset
+    for_model = _model_batch(work.evaluator)
+    most = for_model * math.ceil(_codec_batch(work.case.codec) / for_model)
     batch: list[Sample[Any]] = []
     for sample_id in sample_ids:
-        where.sample_id, where.stage = sample_id, "load"
-        with _timed(seconds, "load"):
+        work.where.sample_id, work.where.stage = sample_id, "load"
+        with _timed(work.seconds, "load"):
             load = partial(dataset.load, sample_id)
             sample = _SAMPLES.get((dataset, sample_id), load)
-        full = len(batch) == most or _signal_bytes([*batch, sample]) > _BATCH_BYTES
-        if batch and full:
+        whole = len(batch) % for_model == 0
+        if batch and (len(batch) == most or (whole and _too_large([*batch, sample]))):
             yield batch
             batch = []
         batch.append(sample)
     yield batch
 
 
-def _code(
-    codec: Codec, batch: Sequence[Sample[Any]], seconds: dict[str, float], where: "_Place"
-) -> tuple[list[bytes], list[Any]]:
+def _for_codec(codec: Codec, batch: Sequence[Sample[Any]]) -> Iterator[list[Sample[Any]]]:
+    """A batch in parts, as many samples at once as the codec takes and memory should hold."""
+    part: list[Sample[Any]] = []
+    for sample in batch:
+        if part and (len(part) == _codec_batch(codec) or _too_large([*part, sample])):
+            yield part
+            part = []
+        part.append(sample)
+    yield part
+
+
+def _codec_batch(codec: Codec) -> int:
+    return _BATCH_SAMPLES if isinstance(codec, BatchCodec) else 1
+
+
+def _model_batch(evaluator: Evaluator) -> int:
+    return evaluator.batch_size if isinstance(evaluator, BatchEvaluator) else 1
+
+
+def _measure_batch(
+    work: _Work, batch: Sequence[Sample[Any]], done: Callable[[Row], None]
+) -> list[Row]:
+    """The rows of a batch; each is handed to `done` as soon as it is there."""
+    encoded: list[bytes] = []
+    decoded: list[Any] = []
+    for part in _for_codec(work.case.codec, batch):
+        some_encoded, some_decoded = _code(work, part)
+        encoded += some_encoded
+        decoded += some_decoded
+    rows = []
+    size = _model_batch(work.evaluator)
+    for first in range(0, len(batch), size):
+        group = slice(first, first + size)
+        for row in _measure_samples(work, batch[group], encoded[group], decoded[group]):
+            rows.append(row)
+            done(row)
+    return rows
+
+
+def _code(work: _Work, batch: Sequence[Sample[Any]]) -> tuple[list[bytes], list[Any]]:
     """Each sample's bytes and what they decode to."""
+    codec, where = work.case.codec, work.where
     signals = [sample.signal for sample in batch]
     where.stage = "encode"
-    with _timed(seconds, "encode"):
+    with _timed(work.seconds, "encode"):
         together = codec.encode_batch if isinstance(codec, BatchCodec) else None
         encoded = _each(codec.encode, together, signals, batch, where)
     where.stage = "decode"
-    with _timed(seconds, "decode"):
+    with _timed(work.seconds, "decode"):
         together = codec.decode_batch if isinstance(codec, BatchCodec) else None
         decoded = _each(codec.decode, together, encoded, batch, where)
         for sample, signal in zip(batch, decoded, strict=True):
@@ -179,7 +263,8 @@ def _each(
         else:
             if len(results) == len(values):
                 return results
-            raise MeasurementError(f"the codec gave {len(results)} results for {len(values)}")
+            who = "task" if where.stage == "model" else "codec"
+            raise MeasurementError(f"the {who} gave {len(results)} results for {len(values)}")
     results = []
     for sample, value in zip(batch, values, strict=True):
         where.sample_id = sample.sample_id
@@ -187,39 +272,61 @@ def _each(
     return results
 
 
-def _measure_sample(
-    case: Case,
-    sample: Sample[Any],
-    encoded: bytes,
-    decoded: Any,
-    evaluator: Evaluator,
-    perceptual: PerceptualDistance,
-    seconds: dict[str, float],
-    where: "_Place",
-) -> Row:
-    where.stage = "metrics"
-    with _timed(seconds, "metrics"):
-        psnr = psnr_db(sample.signal, decoded)
-        distance = perceptual.distance(sample.signal, decoded)
-        encoded_sha256 = hashlib.sha256(encoded).hexdigest()
-        decoded_sha256 = decoded.sha256()
-        rate = bits_per_unit(len(encoded), sample.signal, case.codec.nominal_rate)
-    where.stage = "model"
-    with _timed(seconds, "model"):
-        (statistics,) = evaluator.evaluate([decoded], [sample])
-    where.stage = "record"
-    return Row(
-        sample_id=sample.sample_id,
-        cluster=sample.cluster,
-        content_sha256=sample.content_sha256,
-        encoded_bytes=len(encoded),
-        encoded_sha256=encoded_sha256,
-        decoded_sha256=decoded_sha256,
-        rate=round_floats(rate),
-        psnr_db=round_floats(psnr),
-        perceptual=round_floats(distance),
-        statistics=_finite(round_floats(statistics)),
-    )
+def _measure_samples(
+    work: _Work, batch: Sequence[Sample[Any]], encoded: Sequence[bytes], decoded: Sequence[Any]
+) -> Iterator[Row]:
+    """The rows of samples that go into one call of the model."""
+    measured = []
+    work.where.stage = "metrics"
+    with _timed(work.seconds, "metrics"):
+        for sample, data, signal in zip(batch, encoded, decoded, strict=True):
+            work.where.sample_id = sample.sample_id
+            measured.append(_signal_values(work, sample, data, signal))
+    work.where.stage = "model"
+    with _timed(work.seconds, "model"):
+        statistics = _evaluate(work, decoded, batch)
+    work.where.stage = "record"
+    for sample, values, found in zip(batch, measured, statistics, strict=True):
+        work.where.sample_id = sample.sample_id
+        yield Row(
+            sample_id=sample.sample_id,
+            cluster=sample.cluster,
+            content_sha256=sample.content_sha256,
+            **values,
+            statistics=_finite(round_floats(found)),
+        )
+
+
+def _signal_values(work: _Work, sample: Sample[Any], encoded: bytes, decoded: Any) -> Any:
+    """The fields of a row that do not need the task."""
+    psnr = psnr_db(sample.signal, decoded)
+    distance = work.perceptual.distance(sample.signal, decoded)
+    encoded_sha256 = hashlib.sha256(encoded).hexdigest()
+    decoded_sha256 = decoded.sha256()
+    rate = bits_per_unit(len(encoded), sample.signal, work.case.codec.nominal_rate)
+    return {
+        "encoded_bytes": len(encoded),
+        "encoded_sha256": encoded_sha256,
+        "decoded_sha256": decoded_sha256,
+        "rate": round_floats(rate),
+        "psnr_db": round_floats(psnr),
+        "perceptual": round_floats(distance),
+    }
+
+
+def _evaluate(
+    work: _Work, decoded: Sequence[Any], batch: Sequence[Sample[Any]]
+) -> list[Statistics]:
+    pairs = list(zip(decoded, batch, strict=True))
+
+    def together(pairs: Sequence[tuple[Any, Sample[Any]]]) -> list[Statistics]:
+        return work.evaluator.evaluate([signal for signal, _ in pairs], [s for _, s in pairs])
+
+    def one(pair: tuple[Any, Sample[Any]]) -> Statistics:
+        (statistics,) = together([pair])
+        return statistics
+
+    return _each(one, together, pairs, batch, work.where)
 
 
 def _finite(statistics: Any) -> Any:
@@ -255,8 +362,8 @@ def _sample_bytes(sample: Sample[Any]) -> int:
     return _num_bytes(held)
 
 
-def _signal_bytes(samples: Sequence[Sample[Any]]) -> int:
-    return _num_bytes([sample.signal for sample in samples])
+def _too_large(samples: Sequence[Sample[Any]]) -> bool:
+    return _num_bytes([sample.signal for sample in samples]) > _BATCH_BYTES
 
 
 def _num_bytes(signals: Iterable[Any]) -> int:

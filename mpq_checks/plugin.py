@@ -7,6 +7,7 @@ import pytest
 
 from mpq_checks.session.controller import GateController
 from mpq_checks.session.items import FIXTURE, MARKER, arrange, parametrize, wants_cases
+from mpq_checks.session.journals import JournalKeeper
 from mpq_checks.session.options import add_options, profile_was_named, settings_of
 from mpq_checks.session.progress import progress_sink
 from mpq_checks.session.runner import RUNNER, CaseRunner, attach_outcome
@@ -28,6 +29,8 @@ def pytest_configure(config: pytest.Config) -> None:
         settings_of(config)  # a wrong option is told before anything else happens
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(GateController(config), "mpq_checks.controller")
+        if config.option.mpq_resume is not None:
+            config.pluginmanager.register(JournalKeeper(config), "mpq_checks.journals")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

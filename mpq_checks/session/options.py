@@ -60,6 +60,12 @@ def add_options(parser: pytest.Parser) -> None:
         help="Where models run (default: auto)",
     )
     group.addoption(
+        "--mpq-resume",
+        metavar="DIR",
+        help="Keep what was measured in this folder, and go on from what a run that did not end "
+        "by itself left there",
+    )
+    group.addoption(
         "--mpq-inconclusive",
         choices=("fail", "warn"),
         default="fail",
@@ -114,6 +120,7 @@ def _read_settings(config: pytest.Config) -> GateSettings:
         num_samples=config.option.mpq_samples,
         device=config.option.mpq_device,
         inconclusive=config.option.mpq_inconclusive,
+        resume=_resume_folder(config),
     )
 
 
@@ -137,6 +144,21 @@ def _baselines_folder(config: pytest.Config) -> Path:
     if config.option.mpq_baselines:
         return Path(config.invocation_params.dir, config.option.mpq_baselines)
     return Path(config.rootpath, config.getini("mpq_baselines") or _DEFAULT_BASELINES)
+
+
+def _resume_folder(config: pytest.Config) -> Path | None:
+    """Made here, so that a folder that cannot be is told before hours of measuring."""
+    if config.option.mpq_resume is None:
+        return None
+    folder = Path(config.invocation_params.dir, config.option.mpq_resume)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise pytest.UsageError(
+            f"--mpq-resume {folder}: cannot be made ({error.strerror}); name a folder that can be "
+            "written"
+        ) from error
+    return folder
 
 
 def _positive(text: str) -> int:

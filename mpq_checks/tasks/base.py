@@ -8,7 +8,16 @@ from mpq_checks.metrics.base import Metric, PerceptualMetric
 from mpq_checks.metrics.tally import Tally
 from mpq_checks.signals import Modality, Signal
 
-__all__ = ["Evaluator", "NeedsAssets", "PredictsMasks", "Statistics", "Task", "assets_of"]
+__all__ = [
+    "BatchEvaluator",
+    "Evaluator",
+    "NeedsAssets",
+    "PredictsMasks",
+    "Statistics",
+    "Task",
+    "assets_of",
+    "sample_words",
+]
 
 Statistics: TypeAlias = dict[str, Any]
 """Per sample, JSON values only: what `Task.tallies` needs, and what a report shows."""
@@ -21,6 +30,17 @@ class Evaluator(Protocol):
         self, signals: Sequence[Signal], samples: Sequence[Sample[Any]]
     ) -> list[Statistics]:
         """Predict from each signal and score it against the reference of its sample."""
+
+
+@runtime_checkable
+class BatchEvaluator(Protocol):
+    """An evaluator whose model takes several signals at once.
+
+    What it finds for a signal does not depend on what is beside it.
+    """
+
+    batch_size: int
+    """How many its model is made for; 1 where it takes one after another."""
 
 
 @runtime_checkable
@@ -82,6 +102,13 @@ class Task(Protocol):
 
     def describe(self, statistics: Mapping[str, Any]) -> str:
         """One sample's outcome in a few words: `class 281, true 285`."""
+
+
+def sample_words(samples: Sequence[Sample[Any]]) -> str:
+    """`sample a`, or `samples a to c`, for error messages."""
+    if len(samples) == 1:
+        return f"sample {samples[0].sample_id}"
+    return f"samples {samples[0].sample_id} to {samples[-1].sample_id}"
 
 
 class NeedsAssets(Protocol):

@@ -22,7 +22,7 @@ from mpq_checks.metrics.lpips import Lpips
 from mpq_checks.metrics.tally import Tally, mean_tally
 from mpq_checks.models.base import ImageClassifier, Model
 from mpq_checks.signals import Image, Modality, Signal
-from mpq_checks.tasks.base import Evaluator, Statistics, assets_of
+from mpq_checks.tasks.base import Evaluator, Statistics, assets_of, sample_words
 from mpq_checks.tasks.statistics import column
 
 __all__ = ["ImageClassification"]
@@ -118,22 +118,25 @@ class _Evaluator:
     def __init__(self, task: ImageClassification, classifier: ImageClassifier) -> None:
         self._task = task
         self._classifier = classifier
+        self.batch_size: int = getattr(classifier, "batch_size", 1)
 
     def evaluate(
         self, signals: Sequence[Signal], samples: Sequence[Sample[Label]]
     ) -> list[Statistics]:
-        """Classify each image.
+        """Classify each image; `batch_size` of them are one call of the classifier.
 
         Raises:
             ModelError: logits of the wrong form or number, or not finite; the classifier failed.
             DatasetError: a label that is no class index, or beyond the model's classes.
         """
-        return [
-            self._evaluate(signal, sample) for signal, sample in zip(signals, samples, strict=True)
-        ]
+        found: list[Statistics] = []
+        for first in range(0, len(signals), self.batch_size):
+            part = slice(first, first + self.batch_size)
+            logits = self._logits(signals[part], samples[part])
+            found += map(self._statistics, logits, samples[part])
+        return found
 
-    def _evaluate(self, signal: Signal, sample: Sample[Label]) -> Statistics:
-        logits = self._logits(signal, sample.sample_id)
+    def _statistics(self, logits: Any, sample: Sample[Label]) -> Statistics:
         label = self._label(sample, logits.size)
         predicted = top1_class(logits)
         statistics: Statistics = {
@@ -146,18 +149,22 @@ class _Evaluator:
             statistics["score"] = float(logits[1]) - float(logits[0])
         return statistics
 
-    def _logits(self, signal: Signal, sample_id: str) -> Any:
-        where = f"task {self._task.name}, sample {sample_id}"
-        if not isinstance(signal, Image):
-            raise MetricError(f"{where}: classifies images, not {type(signal).__name__}")
+    def _logits(self, signals: Sequence[Signal], samples: Sequence[Sample[Label]]) -> Any:
+        where = f"task {self._task.name}, {sample_words(samples)}"
+        images = [signal for signal in signals if isinstance(signal, Image)]
+        if len(images) != len(samples):
+            odd = next(signal for signal in signals if not isinstance(signal, Image))
+            raise MetricError(f"{where}: classifies images, not {type(odd).__name__}")
         try:
-            logits = np.asarray(self._classifier.logits([signal]))
+            logits = np.asarray(self._classifier.logits(images))
         except MpqError:
             raise
         except Exception as exc:
             raise ModelError(f"{where}: the classifier failed: {exc}") from exc
-        if logits.ndim != 2 or logits.shape[0] != 1 or logits.shape[1] < 2:
-            raise ModelError(f"{where}: logits have shape {logits.shape}, not 1 x classes")
+        if logits.ndim != 2 or logits.shape[0] != len(images) or logits.shape[1] < 2:
+            raise ModelError(
+                f"{where}: logits have shape {logits.shape}, not {len(images)} x classes"
+            )
         if not np.isfinite(logits).all():
             raise ModelError(f"{where}: logits are NaN or infinite")
         if self._task.binary and logits.shape[1] != 2:
@@ -165,7 +172,7 @@ class _Evaluator:
                 f"{where}: the task is binary, but the model has {logits.shape[1]} classes; "
                 "use a model of two classes or binary=False"
             )
-        return logits[0]
+        return logits
 
     def _label(self, sample: Sample[Label], num_classes: int) -> int:
         label = sample.reference

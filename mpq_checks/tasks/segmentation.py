@@ -18,9 +18,9 @@ from mpq_checks.metrics.segmentation import (
     mean_iou_tally,
 )
 from mpq_checks.metrics.tally import Tally
-from mpq_checks.models.base import ImageSegmenter, Model
+from mpq_checks.models.base import BatchSegmenter, ImageSegmenter, Model
 from mpq_checks.signals import Image, Modality, Signal
-from mpq_checks.tasks.base import Evaluator, Statistics, assets_of
+from mpq_checks.tasks.base import Evaluator, Statistics, assets_of, sample_words
 from mpq_checks.tasks.statistics import column
 
 __all__ = ["Segmentation"]
@@ -117,45 +117,63 @@ class _Evaluator:
     def __init__(self, task: Segmentation, segmenter: ImageSegmenter) -> None:
         self._task = task
         self._segmenter = segmenter
+        self.batch_size = segmenter.batch_size if isinstance(segmenter, BatchSegmenter) else 1
 
     def evaluate(
         self, signals: Sequence[Signal], samples: Sequence[Sample[Mask]]
     ) -> list[Statistics]:
-        """Segment each image.
+        """Segment each image; `batch_size` of them are one call of the segmenter.
 
         Raises:
             ModelError: a prediction of the wrong form or with unknown classes; it failed.
             DatasetError: a mask of the wrong form or with classes beyond `num_classes`.
         """
-        return [
-            self._evaluate(signal, sample) for signal, sample in zip(signals, samples, strict=True)
-        ]
+        found: list[Statistics] = []
+        for first in range(0, len(signals), self.batch_size):
+            part = slice(first, first + self.batch_size)
+            masks = self._masks(signals[part], samples[part])
+            found += map(self._statistics, masks, samples[part])
+        return found
 
     def predicted_mask(self, signal: Signal, sample: Sample[Mask]) -> Mask:
         """Class index per pixel, height x width. Raises as `evaluate` does."""
-        where = self._where(sample)
-        if not isinstance(signal, Image):
-            raise MetricError(f"{where}: segments images, not {type(signal).__name__}")
-        self._require_mask(signal, sample)
+        (mask,) = self._masks([signal], [sample])
+        return mask
+
+    def _masks(self, signals: Sequence[Signal], samples: Sequence[Sample[Mask]]) -> list[Mask]:
+        where = self._where(samples)
+        images = []
+        for signal, sample in zip(signals, samples, strict=True):
+            if not isinstance(signal, Image):
+                raise MetricError(f"{where}: segments images, not {type(signal).__name__}")
+            self._require_mask(signal, sample)
+            images.append(signal)
         try:
-            return np.asarray(self._segmenter.segment(signal))
+            masks = [np.asarray(mask) for mask in self._segment(images)]
         except MpqError:
             raise
         except Exception as exc:
             raise ModelError(f"{where}: the segmenter failed: {exc}") from exc
+        if len(masks) != len(images):
+            raise ModelError(f"{where}: the segmenter gave {len(masks)} masks")
+        return masks
 
-    def _where(self, sample: Sample[Mask]) -> str:
-        return f"task {self._task.name}, sample {sample.sample_id}"
+    def _segment(self, images: Sequence[Image]) -> Sequence[Mask]:
+        if len(images) > 1 and isinstance(self._segmenter, BatchSegmenter):
+            return self._segmenter.segment_batch(images)
+        return [self._segmenter.segment(image) for image in images]
 
-    def _evaluate(self, signal: Signal, sample: Sample[Mask]) -> Statistics:
-        predicted = self.predicted_mask(signal, sample)
+    def _where(self, samples: Sequence[Sample[Mask]]) -> str:
+        return f"task {self._task.name}, {sample_words(samples)}"
+
+    def _statistics(self, predicted: Mask, sample: Sample[Mask]) -> Statistics:
         try:
             hits, union = intersection_and_union(
                 predicted, sample.reference, self._task.num_classes
             )
         except MetricError as exc:
             # The mask is checked above, so what does not fit is the prediction.
-            raise ModelError(f"{self._where(sample)}: {exc}") from exc
+            raise ModelError(f"{self._where([sample])}: {exc}") from exc
         return {"intersection": hits, "union": union}
 
     def _require_mask(self, signal: Image, sample: Sample[Mask]) -> None:

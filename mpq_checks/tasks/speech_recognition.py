@@ -18,9 +18,9 @@ from mpq_checks.metrics.wer import (
     word_errors,
     wra_tally,
 )
-from mpq_checks.models.base import Model, SpeechRecogniser
+from mpq_checks.models.base import BatchSpeechRecogniser, Model, SpeechRecogniser
 from mpq_checks.signals import Audio, Modality, Signal
-from mpq_checks.tasks.base import Evaluator, Statistics, assets_of
+from mpq_checks.tasks.base import Evaluator, Statistics, assets_of, sample_words
 from mpq_checks.tasks.statistics import column
 
 __all__ = ["SpeechRecognition"]
@@ -117,11 +117,16 @@ class _Evaluator:
     def __init__(self, task: SpeechRecognition, recogniser: SpeechRecogniser) -> None:
         self._task = task
         self._recogniser = recogniser
+        self.batch_size = 1
+        if isinstance(recogniser, BatchSpeechRecogniser):
+            self.batch_size = recogniser.batch_size
 
     def evaluate(
         self, signals: Sequence[Signal], samples: Sequence[Sample[Transcript]]
     ) -> list[Statistics]:
         """Transcribe each signal and compare it with its transcript.
+
+        `batch_size` of them are one call of the recogniser.
 
         Raises:
             MetricError: a transcript without words.
@@ -129,27 +134,58 @@ class _Evaluator:
             ModelError: the recogniser failed.
             DatasetError: a reference that is not text.
         """
-        return [
-            self._evaluate(signal, sample) for signal, sample in zip(signals, samples, strict=True)
-        ]
+        found: list[Statistics] = []
+        for first in range(0, len(signals), self.batch_size):
+            part = slice(first, first + self.batch_size)
+            found += self._evaluate(signals[part], samples[part])
+        return found
 
-    def _evaluate(self, signal: Signal, sample: Sample[Transcript]) -> Statistics:
-        where = f"task {self._task.name}, sample {sample.sample_id}"
-        if not isinstance(signal, Audio):
-            raise MetricError(f"{where}: recognises audio, not {type(signal).__name__}")
-        if not isinstance(sample.reference, str):
-            raise DatasetError(
-                f"{self._task.dataset.name}, sample {sample.sample_id}: the reference is "
-                f"{type(sample.reference).__name__}, not a transcript"
-            )
+    def _evaluate(
+        self, signals: Sequence[Signal], samples: Sequence[Sample[Transcript]]
+    ) -> list[Statistics]:
+        where = f"task {self._task.name}, {sample_words(samples)}"
+        audios = []
+        for signal, sample in zip(signals, samples, strict=True):
+            if not isinstance(signal, Audio):
+                raise MetricError(f"{where}: recognises audio, not {type(signal).__name__}")
+            if not isinstance(sample.reference, str):
+                raise DatasetError(
+                    f"{self._task.dataset.name}, sample {sample.sample_id}: the reference is "
+                    f"{type(sample.reference).__name__}, not a transcript"
+                )
+            audios.append(signal)
+        references = [sample.reference for sample in samples]
         try:
-            hypothesis = self._recogniser.transcribe(signal)
-            errors, words = word_errors(sample.reference, hypothesis, self._task.normaliser)
-            nll_sum, tokens = self._recogniser.reference_nll(signal, sample.reference)
+            heard = self._hear(audios, references)
+            return [
+                self._statistics(reference, *of_sample)
+                for reference, of_sample in zip(references, heard, strict=True)
+            ]
         except MpqError:
             raise
         except Exception as exc:
             raise ModelError(f"{where}: the recogniser failed: {exc}") from exc
+
+    def _hear(
+        self, audios: Sequence[Audio], references: Sequence[str]
+    ) -> list[tuple[str, tuple[float, int]]]:
+        """Of each clip the transcript, and the likelihood of the reference with its tokens."""
+        recogniser = self._recogniser
+        if len(audios) > 1 and isinstance(recogniser, BatchSpeechRecogniser):
+            transcripts = recogniser.transcribe_batch(audios)
+            likelihoods = recogniser.reference_nll_batch(audios, references)
+            return list(zip(transcripts, likelihoods, strict=True))
+        pairs = zip(audios, references, strict=True)
+        return [
+            (recogniser.transcribe(audio), recogniser.reference_nll(audio, reference))
+            for audio, reference in pairs
+        ]
+
+    def _statistics(
+        self, reference: str, hypothesis: str, likelihood: tuple[float, int]
+    ) -> Statistics:
+        errors, words = word_errors(reference, hypothesis, self._task.normaliser)
+        nll_sum, tokens = likelihood
         return {
             "errors": errors,
             "words": words,
