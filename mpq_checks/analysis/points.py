@@ -191,8 +191,8 @@ def points_of_printed(folder: Path) -> Study:
     """Points of the stored numbers of a paper.
 
     A row without compression has the nominal rate of its modality, 24 bits a pixel or 16 a sample,
-    which papers do not print. An accuracy is a share of a known number of samples, so it has
-    Wilson's interval; nothing else that is printed has one.
+    which papers do not print. Tasks of which no quality was printed are left out. An accuracy is a
+    share of a known number of samples, so it has Wilson's interval; nothing else has one.
 
     Args:
         folder: of one profile, such as `baselines/paper-as-published`.
@@ -202,9 +202,11 @@ def points_of_printed(folder: Path) -> Study:
         ResultsError: printed numbers that lack one that a point needs, or no file of them.
     """
     found = list(printed_files(folder))
-    if not found:
-        raise ResultsError(f"{folder}: no printed numbers are there")
-    return points_of_table([_row_of_printed(printed) for printed in found])
+    tasks = {printed.task for printed in found if "psnr_db" in printed.metrics}
+    if not tasks:
+        raise ResultsError(f"{folder}: no printed numbers with a quality are there")
+    rows = [_row_of_printed(printed) for printed in found if printed.task in tasks]
+    return points_of_table(rows)
 
 
 def _row_of_printed(printed: Printed) -> dict[str, Any]:
