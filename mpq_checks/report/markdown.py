@@ -1,6 +1,5 @@
 """The job summary: a run in Markdown, as GitHub shows it on the page of a workflow run."""
 
-import html
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -16,8 +15,9 @@ from mpq_checks.report.headline import (
     notes,
     verdict_words,
 )
+from mpq_checks.report.markdown_blocks import bullets, details, escaped, rows_table
 from mpq_checks.report.numbers import interval_numbers, metric_number, now_and_before
-from mpq_checks.report.plain import one_line, shortened
+from mpq_checks.report.plain import one_line
 
 __all__ = ["MAX_BYTES", "append_summary", "markdown_summary"]
 
@@ -26,13 +26,11 @@ MAX_BYTES = 1024 * 1024
 
 _CUT = "\nThe rest is left out: a job summary holds at most 1 MiB.\n"
 _MAX_ROWS = 500
-_MAX_TEXT = 500
 _FAILING = (
     "case", "verdict", "decided by", "baseline -> now", "95% interval of the drop", "margin",
     "first moved link",
 )  # fmt: skip
 _ALL = ("case", "verdict", "rate", "PSNR dB", "LPIPS or CDPAM", "score")
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~&<>:@$^])")
 _ENVIRONMENT = "environment "
 
 
@@ -68,50 +66,50 @@ def markdown_summary(
     """
     failing = [outcome for outcome in from_worst(outcomes) if not outcome.passed]
     verdict = "passed" if passed else "failed"
-    blocks = [f"## mpq {_escaped(profile)}: {verdict}\n\n{counts(outcomes)}.\n"]
+    blocks = [f"## mpq {escaped(profile)}: {verdict}\n\n{counts(outcomes)}.\n"]
     if problems:
-        blocks.append(_list(problems))
+        blocks.append(bullets(problems))
     if failing:
         blocks.append("\n" + _table(_FAILING, failing, _failing_row))
     changes = _environment_changes(outcomes)
     if changes:
-        blocks.append("\nThe environment differs from that of the baselines:\n" + _list(changes))
+        blocks.append("\nThe environment differs from that of the baselines:\n" + bullets(changes))
     blocks += [
-        _details(f"{outcome.case_id}: samples, notes, commands", _case(outcome))
+        details(f"{outcome.case_id}: samples, notes, commands", _case(outcome))
         for outcome in failing
     ]
     told = _notes_on_passing(outcomes)
     if told:
-        blocks.append(_details("Notes on passing cases", _list(told[:_MAX_ROWS])))
-    blocks.append(_details("All cases", _table(_ALL, outcomes, _row)))
+        blocks.append(details("Notes on passing cases", bullets(told[:_MAX_ROWS])))
+    blocks.append(details("All cases", _table(_ALL, outcomes, _row)))
     return blocks
 
 
 def _failing_row(outcome: Outcome) -> list[str]:
-    start = [_escaped(outcome.case_id), f"**{verdict_words(outcome)}**"]
-    moved = _escaped(first_moved(outcome) or "-")
+    start = [escaped(outcome.case_id), f"**{verdict_words(outcome)}**"]
+    moved = escaped(first_moved(outcome) or "-")
     metric = deciding_metric(outcome)
     if metric is None:
-        return [*start, _escaped(outcome.message), "-", "-", "-", moved]
+        return [*start, escaped(outcome.message), "-", "-", "-", moved]
     before, now = metric_number(metric, "baseline"), metric_number(metric, "value")
     numbers = [f"{before} -> {now}", interval_numbers(metric), metric_number(metric, "margin")]
-    return [*start, _escaped(metric["name"]), *numbers, moved]
+    return [*start, escaped(metric["name"]), *numbers, moved]
 
 
 def _row(outcome: Outcome) -> list[str]:
     metrics = list(outcome.metrics.values())[:4]
     cells = [now_and_before(metric) for metric in metrics] or ["-"] * 4
     if metrics:
-        cells[-1] = f"{_escaped(metrics[-1]['name'])} {cells[-1]}"
-    return [_escaped(outcome.case_id), verdict_words(outcome), *cells]
+        cells[-1] = f"{escaped(metrics[-1]['name'])} {cells[-1]}"
+    return [escaped(outcome.case_id), verdict_words(outcome), *cells]
 
 
 def _case(outcome: Outcome) -> str:
     told = [outcome.message, *notes(outcome)]
     worst = [] if outcome.judgement is None else outcome.judgement["worst"]
-    text = _list(told)
+    text = bullets(told)
     if worst:
-        text += "\nWorst samples, baseline -> now:\n" + _list(worst)
+        text += "\nWorst samples, baseline -> now:\n" + bullets(worst)
     commands = [command for command in (outcome.reproduce, accept_command(outcome)) if command]
     return text + (f"\n{_code(commands)}" if commands else "")
 
@@ -138,18 +136,9 @@ def _environment_changes(outcomes: Sequence[Outcome]) -> list[str]:
 def _table(
     headings: Sequence[str], outcomes: Sequence[Outcome], row: Callable[[Outcome], list[str]]
 ) -> str:
-    lines = [list(headings), ["---"] * len(headings), *map(row, outcomes[:_MAX_ROWS])]
-    text = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    text = rows_table(headings, map(row, outcomes[:_MAX_ROWS]))
     left_out = len(outcomes) - _MAX_ROWS
     return text + (f"\n{left_out} more cases are left out here.\n" if left_out > 0 else "")
-
-
-def _details(title: str, text: str) -> str:
-    return f"\n<details><summary>{html.escape(one_line(title))}</summary>\n\n{text}\n</details>\n"
-
-
-def _list(lines: Sequence[str]) -> str:
-    return "\n" + "".join(f"- {_escaped(line)}\n" for line in lines)
 
 
 def _code(commands: Sequence[str]) -> str:
@@ -157,8 +146,3 @@ def _code(commands: Sequence[str]) -> str:
     ticks = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, ticks + 1)
     return f"{fence}sh\n{text}\n{fence}\n"
-
-
-def _escaped(text: str) -> str:
-    """On one line, of bounded length, and nothing in it is Markdown or HTML."""
-    return _SPECIAL.sub(r"\\\1", shortened(text, _MAX_TEXT))

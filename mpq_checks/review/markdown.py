@@ -1,9 +1,9 @@
 """A review as Markdown, for a comment on a pull request."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from mpq_checks.report.headline import deciding_metric
-from mpq_checks.report.markdown import _details, _escaped, _list
+from mpq_checks.report.markdown_blocks import bullets, details, escaped, rows_table
 from mpq_checks.report.numbers import interval_numbers, metric_number
 from mpq_checks.review.account import Section, headline, sections, title
 from mpq_checks.review.compare import CaseChange, Kind, Review
@@ -24,11 +24,11 @@ def markdown_text(review: Review) -> str:
     Text of strangers is escaped. Whole blocks are left out, the last ones first, where a comment
     could not hold them.
     """
-    blocks = [f"## {_escaped(title(review))}\n\n{_escaped(headline(review))}.\n"]
+    blocks = [f"## {escaped(title(review))}\n\n{escaped(headline(review))}.\n"]
     shown = review.of_kind(*_SHOWN)
     if shown:
-        blocks.append("\n" + _table(_HEADINGS, map(_row, shown)))
-    blocks += [_details(section.heading, _section(section)) for section in sections(review)]
+        blocks.append("\n" + rows_table(_HEADINGS, map(_row, shown)))
+    blocks += [details(section.heading, _section(section)) for section in sections(review)]
     return "".join(_that_fit(blocks))
 
 
@@ -53,21 +53,14 @@ def _row(change: CaseChange) -> list[str]:
     )
     moved = "-" if links is None or links.first is None else links.first
     reasons = "; ".join(entry.reason for entry in change.acceptances)
-    return [
-        _escaped(cell) for cell in (change.case.id, change.word, decided or "-", moved, reasons)
-    ]
+    return [escaped(cell) for cell in (change.case.id, change.word, decided or "-", moved, reasons)]
 
 
 def _section(section: Section) -> str:
-    text = _list(section.lines)
+    text = bullets(section.lines)
     if section.rows:
-        rows = ([_escaped(cell) for cell in row] for row in section.rows)
-        text += "\n" + _table(section.headings, rows)
+        rows = ([escaped(cell) for cell in row] for row in section.rows)
+        text += "\n" + rows_table(section.headings, rows)
     if section.worst:
-        text += "\nWorst samples, old -> new:\n" + _list(section.worst)
+        text += "\nWorst samples, old -> new:\n" + bullets(section.worst)
     return text
-
-
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
