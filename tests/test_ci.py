@@ -181,7 +181,7 @@ def test_a_failing_run_on_github(accepted, pytester, monkeypatch, workers):
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
     monkeypatch.setenv("CI", "true")
     (pytester.path / "baselines/toy/toy/old.json").write_text("{}")
-    result = accepted("-q", "--junitxml", "junit.xml", change=WORSE, workers=workers)
+    result = accepted("-q", "--junit-xml", "junit.xml", change=WORSE, workers=workers)
     assert result.ret == 1
 
     (line,) = [line for line in result.outlines if line.startswith("::")]
