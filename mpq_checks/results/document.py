@@ -48,6 +48,7 @@ def results(
     baselines: Path,
     curves: Sequence[Curve] = (),
     problems: Sequence[str] = (),
+    review: str = "",
 ) -> dict[str, Any]:
     """JSON values only; an infinite number is the string "inf".
 
@@ -57,6 +58,7 @@ def results(
         baselines: folder of the baselines, before any update.
         curves: codecs with several settings.
         problems: for which the run failed beside its cases; then it did not pass.
+        review: what is compared, where the run stands for a change of baselines.
     """
     stored = {outcome.case_id: _stored(outcome, profile, baselines) for outcome in outcomes}
     uncompressed = {
@@ -70,6 +72,7 @@ def results(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "passed": bool(outcomes) and not problems and all(one.passed for one in outcomes),
         "problems": list(problems),
+        "review": review,
         "verdicts": dict(Counter(str(outcome.verdict) for outcome in outcomes)),
         "environment": _environment(outcomes),
         "environment_changes": _environment_changes(outcomes, stored),

@@ -17,6 +17,7 @@ _PARTS = {
     "created": str,
     "passed": bool,
     "problems": list,
+    "review": str,
     "verdicts": dict,
     "environment": dict,
     "environment_changes": list,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mpq_checks.report.folder import write_report_folder
 from mpq_checks.results import results
+from mpq_checks.review.account import headline, title
 from mpq_checks.review.compare import Review
 
 __all__ = ["write_review"]
@@ -20,5 +21,6 @@ def write_review(folder: Path, review: Review) -> Path:
     Raises:
         ResultsError: the folder cannot be written.
     """
-    document = results(review.profile, review.outcomes, review.old.folder)
+    told = f"{title(review)}: {headline(review)}"
+    document = results(review.profile, review.outcomes, review.old.folder, review=told)
     return write_report_folder(folder, document, None, without_samples=_NO_SAMPLES)

@@ -28,9 +28,11 @@ def headline(document: Document) -> dict[str, Any]:
     order = {str(verdict): place for place, verdict in enumerate(Verdict)}
     counts = sorted(document["verdicts"].items(), key=lambda item: -order.get(item[0], -1))
     return {
+        "failing": "What a reviewer should look at" if document["review"] else "What failed",
         "passed": document["passed"],
         "word": "passed" if document["passed"] else "failed",
-        "sentence": _sentence(failed, total, problems=len(document["problems"])),
+        "sentence": document["review"]
+        or _sentence(failed, total, problems=len(document["problems"])),
         "counts": counts,
         "measured": _measured(document["created"]),
     }
