@@ -16,7 +16,7 @@ from mpq_checks.datasets.base import Sample
 from mpq_checks.environment import environment
 from mpq_checks.errors import DatasetError, EvidenceError, MeasurementError, MpqError
 from mpq_checks.evidence import Evidence, Row, round_floats
-from mpq_checks.journal import Journal, measurement
+from mpq_checks.journal import Journal, conditions_of
 from mpq_checks.memory import BoundedMemory
 from mpq_checks.metrics.base import PerceptualDistance, PerceptualMetric
 from mpq_checks.metrics.psnr import psnr_db
@@ -111,7 +111,7 @@ def measure(
                 _measure_batch(work, batch, done)
         else:
             where.stage = "journal"
-            with journal.opened(measurement(case, identities, device)):
+            with journal.opened(conditions_of(case, identities, device)):
                 earlier = _measure_with_journal(work, wanted, journal, done)
     return Evidence(
         profile=profile,

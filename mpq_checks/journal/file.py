@@ -1,7 +1,7 @@
 """The journal of a case: `<folder>/<profile>/<task>/<codec>/<key>.jsonl`.
 
-The first line says what was measured (`mpq_checks.journal.measurement`), whose SHA-256 is the key
-and names the file. Each further line is a batch of samples: its rows and the seconds spent on
+The first line says what the rows depend on (`mpq_checks.journal.conditions`); its SHA-256 is the
+key and names the file. Each further line is a batch of samples: its rows and the seconds spent on
 them. A line holds a SHA-256 of itself, its number and the key.
 """
 
@@ -77,25 +77,19 @@ class Journal:
         self._synced = 0.0
 
     @contextlib.contextmanager
-    def opened(self, measurement: Mapping[str, Any]) -> Iterator[None]:
-        """Read what is there of this very measurement, then keep the file open for more.
+    def opened(self, conditions: Mapping[str, Any]) -> Iterator[None]:
+        """Read what was measured under these very conditions, then keep the file open for more.
 
         Raises:
             JournalError: a folder that cannot be written, a journal that is not whole, or one
                 that another run holds for a minute.
         """
-        body = json.dumps({"schema": _SCHEMA, **measurement}, sort_keys=True)
+        body = json.dumps({"schema": _SCHEMA, **conditions}, sort_keys=True)
         self._key = hashlib.sha256(body.encode()).hexdigest()
         self._path = self._folder / f"{self._key[:_KEY_DIGITS]}.jsonl"
         with self._locked():
             try:
                 self._open(body)
-            except OSError as error:
-                raise JournalError(
-                    f"{self._path}: cannot be written ({_reason(error)}); make it writable, or "
-                    "name another folder with --mpq-resume"
-                ) from error
-            try:
                 yield
             finally:
                 self._close()
@@ -133,15 +127,21 @@ class Journal:
             self._give_up(error)
 
     def _open(self, header: str) -> None:
-        data = self._path.read_bytes() if self._path.exists() else b""
-        whole = data[: data.rfind(b"\n") + 1]  # a killed run leaves half a line
-        lines = whole.splitlines(keepends=True)
-        self._read(lines, header)
-        self._file = self._path.open("ab", buffering=0)
-        self._file.truncate(len(whole))
-        self._num_lines = len(lines)
-        if not lines:
-            self._write(header)
+        try:
+            data = self._path.read_bytes() if self._path.exists() else b""
+            whole = data[: data.rfind(b"\n") + 1]  # a killed run leaves half a line
+            lines = whole.splitlines(keepends=True)
+            self._read(lines, header)
+            self._file = self._path.open("ab", buffering=0)
+            self._file.truncate(len(whole))
+            self._num_lines = len(lines)
+            if not lines:
+                self._write(header)
+        except OSError as error:
+            raise JournalError(
+                f"{self._path}: cannot be written ({_reason(error)}); make it writable, or name "
+                "another folder with --mpq-resume"
+            ) from error
 
     def _read(self, lines: Sequence[bytes], header: str) -> None:
         for number, line in enumerate(lines, start=1):

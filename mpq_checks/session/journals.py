@@ -62,6 +62,7 @@ class JournalKeeper:
         ended = exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
         return ended and not stopped and not unwritten and all(self._cases.values())
 
+    @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say that there is something to go on from."""
         if self._kept is not None:

@@ -12,12 +12,12 @@ from mpq_checks.environment import environment
 from mpq_checks.evidence import Row
 from mpq_checks.profiles.base import Case
 
-__all__ = ["measurement"]
+__all__ = ["conditions_of"]
 
 _PACKAGE = Path(__file__).parent.parent
 
 
-def measurement(
+def conditions_of(
     case: Case, identities: Mapping[str, Mapping[str, str]], device: str
 ) -> dict[str, Any]:
     """All that the rows of a case depend on but the samples, which have hashes of their own.
