@@ -11,6 +11,7 @@ from mpq_checks.environment import available_cores, environment
 from mpq_checks.errors import MpqError
 from mpq_checks.printed import checked_printed, is_printed, read_printed
 from mpq_checks.profiles import Case, Profile
+from mpq_checks.profiles.requirements import requirements
 from mpq_checks.verdict import judge_new
 
 __all__ = ["Finding", "Sensitivity", "examine", "sensitivities"]
@@ -87,7 +88,13 @@ def _readable_baselines(profile: Profile, folder: Path) -> Iterator[tuple[Case, 
 
 def examine(profile: Profile, baselines: Path) -> list[Finding]:
     """Look at the machine, the libraries, the assets and the baselines."""
-    return [*_machine(), *_assets(profile), *_codecs(profile), *_baselines(profile, baselines)]
+    return [
+        *_machine(),
+        *_assets(profile),
+        *_others(profile),
+        *_codecs(profile),
+        *_baselines(profile, baselines),
+    ]
 
 
 def _machine() -> Iterator[Finding]:
@@ -118,6 +125,15 @@ def _assets(profile: Profile) -> Iterator[Finding]:
             yield Finding(f"asset {name}", str(error), ok=False)
         else:
             yield Finding(f"asset {name}", f"intact; {licence}")
+
+
+def _others(profile: Profile) -> Iterator[Finding]:
+    """Published datasets, models of the hub, official files: what is no asset of the manifest."""
+    pinned = set(profile.assets())
+    for need in requirements(profile):
+        if need.name not in pinned:
+            state = need.missing or f"{need.where}; licence {need.licence}"
+            yield Finding(f"{need.kind} {need.name}", state, ok=not need.missing)
 
 
 def _codecs(profile: Profile) -> Iterator[Finding]:

@@ -6,8 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from toy_gate import make_profile
 
 from mpq_checks.cli import main
+from mpq_checks.gate import GateSettings, run_case
+from mpq_checks.results import results, write_results
 
 TESTS = Path(__file__).parent
 
@@ -103,3 +106,68 @@ def test_a_wrong_command_line_exits_with_two():
     with pytest.raises(SystemExit) as stop:
         main(["lst"])
     assert stop.value.code == 2
+
+
+def test_list_tells_errata_and_what_is_missing_with_size_licence_and_mend(capsys, monkeypatch):
+    monkeypatch.delenv("MPQ_DATA_DIR", raising=False)
+    assert main(["list", "--mpq-profile", "paper-as-published"]) == 0
+    cases, _, needs = capsys.readouterr().out.partition("\n\n")
+    line = next(line for line in cases.splitlines() if line.startswith("imagenet-1k/hific-lo "))
+    assert "errata: " in line
+    assert "missing: " in line
+    assert "nvidia/segformer-b0-finetuned-ade-512-512: model, 15.0 MB, licence NVIDIA" in needs
+    assert "missing: Get common-voice from https://datacollective.mozillafoundation.org" in needs
+
+
+def test_needs_are_told_though_nothing_is_missing(capsys):
+    assert main(["list", "--needs"]) == 0
+    out = capsys.readouterr().out
+    assert "lpips-alexnet-trunk: weights, 9.9 MB, licence" in out
+
+
+def test_fetch_goes_on_after_what_cannot_be_had(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("MPQ_OFFLINE", "1")
+    monkeypatch.setenv("MPQ_CACHE_DIR", str(tmp_path))
+    assert main(["fetch", "--mpq-profile", "paper"]) == 1
+    told = capsys.readouterr().err
+    assert "openai/whisper-medium is not here" in told
+    assert "musdb is not here" in told
+
+
+@pytest.fixture
+def results_file(tmp_path):
+    settings = GateSettings(make_profile(), tmp_path / "baselines", "new", device="cpu")
+    outcomes = [run_case(case, settings) for case in settings.profile.cases]
+    path = tmp_path / "results.json"
+    write_results(path, results(make_profile(), outcomes, tmp_path / "baselines"))
+    return path
+
+
+def test_report_writes_the_page_with_the_samples_of_ones_own_profile(
+    capsys, results_file, tmp_path
+):
+    arguments = ["report", str(results_file), "--output", str(tmp_path / "report")]
+    assert main([*arguments, "--mpq-profile", "toy_gate:profile"]) == 0
+    page = tmp_path / "report" / "index.html"
+    assert capsys.readouterr().out.strip() == str(page)
+    assert page.read_text(encoding="utf-8").count("data:image/webp") >= 4
+    assert (tmp_path / "report" / "results.json").is_file()
+
+
+def test_report_says_why_it_shows_no_samples(results_file, tmp_path):
+    page = tmp_path / "report" / "index.html"
+    assert main(["report", str(results_file), "--output", str(page.parent)]) == 0
+    assert "Profile toy is not one of this package" in page.read_text(encoding="utf-8")
+    assert main(["report", str(results_file), "--output", str(page.parent), "--no-samples"]) == 0
+    assert "made with --no-samples" in page.read_text(encoding="utf-8")
+
+
+def test_report_draws_figures_for_papers(results_file, tmp_path):
+    arguments = ["report", str(results_file), "--output", str(tmp_path), "--no-samples"]
+    assert main([*arguments, "--figures"]) == 0
+    assert {path.suffix for path in (tmp_path / "figures").iterdir()} == {".svg", ".png"}
+
+
+def test_report_of_no_results_is_one_clear_line(capsys, tmp_path):
+    assert main(["report", str(tmp_path / "results.json")]) == 1
+    assert "run pytest with --mpq-json" in capsys.readouterr().err

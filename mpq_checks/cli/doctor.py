@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mpq_checks import doctor
-from mpq_checks.cli.console import add_command, add_profile, console
+from mpq_checks.cli.console import add_command, add_data, add_profile, console, use_data
 from mpq_checks.profiles import load_profile
 from mpq_checks.report.sensitivity import sensitivity_table
 
@@ -16,6 +16,7 @@ def add_to(commands: Any) -> None:
     """Add the command."""
     sub = add_command(commands, "doctor", "check whether this machine can run a profile", _run)
     add_profile(sub)
+    add_data(sub)
     sub.add_argument(
         "--mpq-baselines",
         default="baselines",
@@ -25,6 +26,7 @@ def add_to(commands: Any) -> None:
 
 
 def _run(parsed: argparse.Namespace) -> int:
+    use_data(parsed)
     profile = load_profile(parsed.mpq_profile)
     out = console()
     findings = doctor.examine(profile, Path(parsed.mpq_baselines))

@@ -7,15 +7,18 @@ folder names of its `Publication`, in its publisher's own layout.
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from mpq_checks.errors import DatasetError
 
 __all__ = [
     "DATA_VARIABLE",
     "DatasetStatus",
+    "HasStatus",
     "Publication",
     "data_dir",
     "local_folder",
+    "set_data_folder",
     "where_to_get",
 ]
 
@@ -66,6 +69,19 @@ class DatasetStatus:
     present: bool
     where: str | None
     missing: str | None
+
+
+@runtime_checkable
+class HasStatus(Protocol):
+    """A dataset that can be in several places."""
+
+    def status(self) -> DatasetStatus:
+        """Whether it is here, without reading it."""
+
+
+def set_data_folder(folder: Path) -> None:
+    """Let MPQ_DATA_DIR name this folder, for this process and those it starts."""
+    os.environ[DATA_VARIABLE] = str(folder.absolute())
 
 
 def data_dir() -> Path | None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Literal, TypeAlias
 
 from mpq_checks import assets
 from mpq_checks.assets.check import find
@@ -13,7 +13,7 @@ from mpq_checks.codecs.base import Codec
 from mpq_checks.codecs.hific import HiFiC
 from mpq_checks.codecs.msillm import CHECKPOINTS, Msillm
 from mpq_checks.codecs.tfci import METAGRAPHS, environment
-from mpq_checks.datasets.location import DatasetStatus
+from mpq_checks.datasets.location import DatasetStatus, HasStatus
 from mpq_checks.errors import MpqError
 from mpq_checks.models.demucs import Demucs
 from mpq_checks.models.demucs_packages import local_packages
@@ -51,14 +51,6 @@ class Requirement:
     used_by: tuple[str, ...] = ()
 
 
-@runtime_checkable
-class _HasStatus(Protocol):
-    """A dataset that can be in several places."""
-
-    def status(self) -> DatasetStatus:
-        """Whether it is here."""
-
-
 def requirements(profile: Profile) -> tuple[Requirement, ...]:
     """Of all cases, in their order, each once. Reads no network and no whole file.
 
@@ -76,7 +68,7 @@ def requirements(profile: Profile) -> tuple[Requirement, ...]:
 
 def _of_case(case: Case) -> Iterator[Requirement]:
     dataset, model = case.task.dataset, getattr(case.task, "model", None)
-    if isinstance(dataset, _HasStatus):
+    if isinstance(dataset, HasStatus):
         yield _of_dataset(dataset.status())
     place = getattr(model, "path", None)
     if isinstance(place, HubModel):

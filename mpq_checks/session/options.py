@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mpq_checks import assets
+from mpq_checks.datasets.location import set_data_folder
 from mpq_checks.errors import MpqError
 from mpq_checks.gate import GateSettings, Update
 from mpq_checks.profiles import Profile, load_profile
@@ -60,6 +61,11 @@ def add_options(parser: pytest.Parser) -> None:
         help="Where models run (default: auto)",
     )
     group.addoption(
+        "--mpq-data",
+        metavar="DIR",
+        help="Folder of datasets in their publishers' layouts (as MPQ_DATA_DIR)",
+    )
+    group.addoption(
         "--mpq-resume",
         metavar="DIR",
         help="Keep what was measured in this folder, and go on from what a run that did not end "
@@ -112,6 +118,8 @@ def _read_settings(config: pytest.Config) -> GateSettings:
         raise pytest.UsageError("--mpq-reason goes with --mpq-update or --mpq-update-new")
     if config.option.mpq_offline:
         assets.set_offline(True)  # workers inherit it
+    if config.option.mpq_data:
+        set_data_folder(Path(config.invocation_params.dir, config.option.mpq_data))
     return GateSettings(
         profile=_load_profile(config),
         baselines=_baselines_folder(config),
