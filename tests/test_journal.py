@@ -17,9 +17,10 @@ from mpq_checks.datasets.base import Sample
 from mpq_checks.errors import MeasurementError
 from mpq_checks.evidence import Evidence
 from mpq_checks.gate import GateSettings, run_case
-from mpq_checks.journal import Journal, case_folder
+from mpq_checks.journal import Journal, case_folder, conditions_of
 from mpq_checks.measure import STAGES, measure
 from mpq_checks.profiles import Case, Profile
+from mpq_checks.profiles.base import Counting
 
 
 @dataclass(frozen=True)
@@ -359,3 +360,22 @@ def test_a_batch_is_reused_whole(tmp_path: Path) -> None:
     resumed, reused = measured(tmp_path, toy_case(codec, dataset=dataset))
     assert (reused, codec.sizes) == (32, [5])
     assert resumed.rows == whole.rows
+
+
+def test_another_gpu_is_another_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    found = []
+    for name in ("H100", "H200"):
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda name=name: name)
+        found.append(conditions_of(toy_case(), {}, "cuda"))
+    assert found[0] != found[1]
+    assert {**found[0], "environment": found[1]["environment"]} == found[1]
+
+
+def test_what_a_case_counts_and_how_rates_are_stated_are_conditions() -> None:
+    case = toy_case()
+    counted = replace(case, counting=Counting(bits_per_byte=1))
+    conditions = [conditions_of(one, one.identities(), "cpu") for one in (case, counted)]
+    assert conditions[0] != conditions[1]
+    assert conditions_of(case, case.identities(), "cpu") == conditions[0]
