@@ -19,7 +19,7 @@ from mpq_checks.metrics.base import Metric, PerceptualDistance
 from mpq_checks.metrics.pickles import read_torch_pickle
 from mpq_checks.signals import Audio, require_same_form
 
-__all__ = ["CDPAM", "Cdpam", "cdpam_network", "loudest_window"]
+__all__ = ["CDPAM", "Cdpam", "cdpam_network", "exact_sha256", "loudest_window"]
 
 CDPAM = Metric("cdpam", "", higher_is_better=False, decimals=4)
 
@@ -113,7 +113,8 @@ class _CdpamDistance:
         import torch
 
         with torch.inference_mode():
-            excerpt = self._remembered.get(_exact_hash(reference), lambda: self._excerpt(reference))
+            key = exact_sha256(reference)
+            excerpt = self._remembered.get(key, lambda: self._excerpt(reference))
             window = _mono(decoded)[excerpt.start : excerpt.stop]
             if np.array_equal(window, excerpt.window):
                 return 0.0
@@ -180,7 +181,7 @@ def _mono(audio: Audio) -> Mono:
     return np.asarray(mono, dtype=np.float32)
 
 
-def _exact_hash(audio: Audio) -> str:
+def exact_sha256(audio: Audio) -> str:
     """Hash of the floats as they are; `Audio.sha256` rounds them."""
     digest = hashlib.sha256(repr((audio.samples.shape, audio.sample_rate)).encode())
     digest.update(np.ascontiguousarray(audio.samples).data)

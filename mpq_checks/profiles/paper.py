@@ -30,15 +30,17 @@ from mpq_checks.tasks.source_separation import SourceSeparation
 from mpq_checks.tasks.speech_recognition import SpeechRecognition
 
 __all__ = [
-    "BATCH_SIZE",
     "BEANS_MARGINS",
+    "CLIPS_AT_ONCE",
+    "IMAGES_AT_ONCE",
     "IMAGE_CODECS",
     "MUSIC_MARGINS",
     "profile",
 ]
 
-BATCH_SIZE = 16
-"""Images or clips that go through a transformer at once."""
+IMAGES_AT_ONCE = 16
+CLIPS_AT_ONCE = 8
+"""How many go through a transformer together."""
 
 IMAGE_CODECS: tuple[Codec, ...] = (
     NoCodec("image"),
@@ -63,14 +65,14 @@ _MUSIC_CDPAM = Cdpam(window_seconds=10.0)
 _IMAGENET = ImageClassification(
     "imagenet-1k",
     ImageNet(),
-    HuggingFaceImageClassifier(VIT_IMAGENET, batch_size=BATCH_SIZE),
+    HuggingFaceImageClassifier(VIT_IMAGENET, batch_size=IMAGES_AT_ONCE),
     _LPIPS,
     cost=800.0,
 )
 _CHEST_XRAY = ImageClassification(
     "chest-xray",
     ChestXray(),
-    HuggingFaceImageClassifier(VIT_CHEST_XRAY, batch_size=BATCH_SIZE),
+    HuggingFaceImageClassifier(VIT_CHEST_XRAY, batch_size=IMAGES_AT_ONCE),
     _LPIPS,
     binary=True,
     cost=1800.0,
@@ -78,14 +80,14 @@ _CHEST_XRAY = ImageClassification(
 _BEANS = ImageClassification(
     "beans",
     Beans(),
-    HuggingFaceImageClassifier(VIT_BEANS, batch_size=BATCH_SIZE),
+    HuggingFaceImageClassifier(VIT_BEANS, batch_size=IMAGES_AT_ONCE),
     _LPIPS,
     cost=200.0,
 )
 _ADE20K = Segmentation(
     "ade20k",
     Ade20k(),
-    HuggingFaceSegmenter(SEGFORMER_ADE20K, batch_size=BATCH_SIZE),
+    HuggingFaceSegmenter(SEGFORMER_ADE20K, batch_size=IMAGES_AT_ONCE),
     NUM_CLASSES,
     _LPIPS,
     cost=3000.0,
@@ -93,14 +95,14 @@ _ADE20K = Segmentation(
 _COMMON_VOICE = SpeechRecognition(
     "common-voice-11",
     CommonVoice(),
-    HuggingFaceWhisper(WHISPER_MEDIUM, batch_size=BATCH_SIZE),
+    HuggingFaceWhisper(WHISPER_MEDIUM, batch_size=CLIPS_AT_ONCE),
     _SPEECH_CDPAM,
     cost=20_000.0,
 )
 _COMMON_VOICE_TINY = SpeechRecognition(
     "common-voice-11-tiny",
     CommonVoice(),
-    HuggingFaceWhisper(WHISPER_TINY, batch_size=BATCH_SIZE),
+    HuggingFaceWhisper(WHISPER_TINY, batch_size=CLIPS_AT_ONCE),
     _SPEECH_CDPAM,
     cost=10_000.0,
 )

@@ -30,7 +30,13 @@ from mpq_checks.models.paper import (
 from mpq_checks.models.whisper import HuggingFaceWhisper
 from mpq_checks.profiles.base import Case, Margin, Profile, cases
 from mpq_checks.profiles.counting import Counting
-from mpq_checks.profiles.paper import BATCH_SIZE, BEANS_MARGINS, IMAGE_CODECS, MUSIC_MARGINS
+from mpq_checks.profiles.paper import (
+    BEANS_MARGINS,
+    CLIPS_AT_ONCE,
+    IMAGE_CODECS,
+    IMAGES_AT_ONCE,
+    MUSIC_MARGINS,
+)
 from mpq_checks.tasks.as_published import PublishedSegmentation, PublishedSeparation
 from mpq_checks.tasks.base import Task
 from mpq_checks.tasks.image_classification import ImageClassification
@@ -97,14 +103,14 @@ def _speech(name: str, model: HuggingFaceWhisper, cost: float) -> SpeechRecognit
 _IMAGENET = ImageClassification(
     "imagenet-1k",
     ImageNet(),
-    HuggingFaceImageClassifier(VIT_IMAGENET, batch_size=BATCH_SIZE),
+    HuggingFaceImageClassifier(VIT_IMAGENET, batch_size=IMAGES_AT_ONCE),
     _LPIPS,
     cost=800.0,
 )
 _CHEST_XRAY = ImageClassification(
     "chest-xray",
     ChestXray(),
-    HuggingFaceImageClassifier(VIT_CHEST_XRAY, batch_size=BATCH_SIZE),
+    HuggingFaceImageClassifier(VIT_CHEST_XRAY, batch_size=IMAGES_AT_ONCE),
     _LPIPS,
     binary=True,
     cost=1800.0,
@@ -112,26 +118,26 @@ _CHEST_XRAY = ImageClassification(
 _BEANS = ImageClassification(
     "beans",
     Beans(),
-    HuggingFaceImageClassifier(VIT_BEANS, batch_size=BATCH_SIZE),
+    HuggingFaceImageClassifier(VIT_BEANS, batch_size=IMAGES_AT_ONCE),
     _LPIPS,
     cost=200.0,
 )
 _ADE20K = PublishedSegmentation(
     "ade20k",
     Ade20k(),
-    HuggingFaceSegmenter(SEGFORMER_ADE20K, batch_size=BATCH_SIZE, protocol="as-published"),
+    HuggingFaceSegmenter(SEGFORMER_ADE20K, batch_size=IMAGES_AT_ONCE, protocol="as-published"),
     NUM_CLASSES,
     _LPIPS,
     cost=3000.0,
 )
 _COMMON_VOICE = _speech(
     "common-voice-11",
-    HuggingFaceWhisper(WHISPER_MEDIUM, language=None, batch_size=BATCH_SIZE),
+    HuggingFaceWhisper(WHISPER_MEDIUM, language=None, batch_size=CLIPS_AT_ONCE),
     20_000.0,
 )
 _COMMON_VOICE_TINY = _speech(
     "common-voice-11-tiny",
-    HuggingFaceWhisper(WHISPER_TINY, language=None, batch_size=BATCH_SIZE),
+    HuggingFaceWhisper(WHISPER_TINY, language=None, batch_size=CLIPS_AT_ONCE),
     10_000.0,
 )
 _MUSDB = PublishedSeparation(
