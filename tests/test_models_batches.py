@@ -164,24 +164,27 @@ def test_preprocessing_of_older_checkpoints(vit: Path, tmp_path: Path, changes: 
 
 
 def test_segformer_as_published_is_what_the_papers_code_did(segformer: Path) -> None:
-    """Written out with torchvision's transforms, as in the paper's notebook."""
+    """Written out with torchvision's transforms, as in the notebook that printed the table."""
     import PIL.Image
     import torch
     from torchvision import transforms
-    from transformers import SegformerForSemanticSegmentation
+    from transformers import SegformerForSemanticSegmentation, SegformerImageProcessor
 
     published = HuggingFaceSegmenter(segformer, protocol="as-published")
     model = SegformerForSemanticSegmentation.from_pretrained(segformer).eval()
+    extractor: Any = SegformerImageProcessor.from_pretrained(segformer)
     for image in pictures(2):
         picture = PIL.Image.fromarray(image.pixels)
         with torch.no_grad():
-            inputs = transforms.ToTensor()(picture.resize((512, 512))).unsqueeze(0)
-            outputs = model(inputs.to(torch.float)).logits[0]
-        classes = transforms.ToPILImage()(outputs.argmax(dim=0).to(torch.uint8))
-        expected = classes.resize((image.width, image.height), PIL.Image.Resampling.NEAREST)
+            inputs = extractor(images=picture, return_tensors="pt", do_resize=False)
+            predictions = model(**inputs).logits.argmax(dim=1)[0]
+        resize = transforms.Resize((image.height, image.width), antialias=True)
+        expected = resize(predictions[None, None])[0][0].numpy()
         found = published.load("cpu").segment(image)
-        assert (found == np.asarray(expected)).mean() > 0.999
+        assert (found == expected).all()
         assert (found != HuggingFaceSegmenter(segformer).load("cpu").segment(image)).any()
+    with pytest.raises(ModelError, match="keep their sizes"):
+        HuggingFaceSegmenter(segformer, batch_size=2, protocol="as-published")
     plain = HuggingFaceSegmenter(segformer).identity()
     changed = {k for k, v in published.identity().items() if v != plain[k]}
     assert changed == {"preprocessing"}

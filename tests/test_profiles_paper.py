@@ -21,7 +21,7 @@ from mpq_checks.models.demucs import STEMS, Demucs
 from mpq_checks.profiles import Profile, load_profile
 from mpq_checks.profiles.paper_as_published import ERRATA
 from mpq_checks.signals import Audio, Image
-from mpq_checks.tasks.as_published import PublishedSegmentation, PublishedSeparation
+from mpq_checks.tasks.as_published import PublishedSeparation
 
 PUBLISHED = Path(__file__).parent.parent / "baselines" / "paper-as-published"
 IMAGES = ("imagenet-1k", "chest-xray", "beans", "ade20k")
@@ -257,24 +257,6 @@ def test_chunks_that_select_nothing_are_refused() -> None:
 
 
 # Scores as they were counted.
-
-
-def segmentation() -> PublishedSegmentation:
-    tasks = {case.task.name: case.task for case in load_profile("paper-as-published").cases}
-    task = tasks["ade20k"]
-    assert isinstance(task, PublishedSegmentation)
-    return task
-
-
-def test_iou_of_an_image_is_over_all_its_pixels() -> None:
-    rows = [
-        {"intersection": [6, 0], "union": [8, 4]},
-        {"intersection": [1, 1], "union": [4, 4]},
-        {"intersection": [0, 0], "union": [0, 0]},
-    ]
-    assert segmentation().tallies(rows)["mean_iou"].value() == pytest.approx((6 / 12 + 2 / 8) / 2)
-    with pytest.raises(MetricError, match="no pixel is scored"):
-        segmentation().tallies(rows[2:])
 
 
 def separation() -> PublishedSeparation:

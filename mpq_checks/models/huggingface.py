@@ -30,10 +30,9 @@ SegmenterProtocol: TypeAlias = Literal["model", "as-published"]
 
 _MAX_CLASSES = 255  # a mask is uint8, and 255 means that a pixel is not scored
 
-_PUBLISHED_SIDE = 512
 _PUBLISHED = (
-    f"resized to {_PUBLISHED_SIDE} x {_PUBLISHED_SIDE} (bicubic), 0..1 without mean and deviation; "
-    "class of each logit, brought to the size of the image by nearest neighbours"
+    "in its own size, the processor's mean and deviation; number of the best class of each logit, "
+    "brought to the size of the image as a picture is (bilinear, rounded)"
 )
 
 
@@ -108,12 +107,15 @@ class HuggingFaceSegmenter:
         path: the folder, or the model of the hub.
         batch_size: as for `HuggingFaceImageClassifier`.
         precision: as for `HuggingFaceImageClassifier`.
-        protocol: `model`, or `as-published`: the image resized to 512 x 512 (Pillow's bicubic)
-            and fed as 0..1 without ImageNet's mean and deviation, the best class taken at the
-            network's own resolution and enlarged by nearest neighbours. The paper's code did so.
+        protocol: `model`, or `as-published`: the image in its own size with the processor's mean
+            and deviation, the best class taken at the network's own resolution, and the map of
+            class numbers enlarged as if it were a picture. Between classes 2 and 10 that gives 6.
+            The code that printed the paper's table did so (commit 681195d); its last commits,
+            which came later, did otherwise.
 
     Raises:
-        ModelError: another precision or protocol, or a batch size under 1.
+        ModelError: another precision or protocol, a batch size under 1, or one over 1 as-published,
+            where images keep their sizes.
     """
 
     path: ModelPlace
@@ -127,6 +129,10 @@ class HuggingFaceSegmenter:
         if self.protocol not in get_args(SegmenterProtocol):
             raise ModelError(
                 f"protocol is {self.protocol!r}, there are {', '.join(get_args(SegmenterProtocol))}"
+            )
+        if self.protocol == "as-published" and self.batch_size > 1:
+            raise ModelError(
+                f"batch_size is {self.batch_size}; as-published images keep their sizes, so it is 1"
             )
 
     @classmethod
@@ -174,9 +180,9 @@ class HuggingFaceSegmenter:
                 f"{folder.path} has {model.config.num_labels} classes; a mask holds {_MAX_CLASSES}"
             )
         published = self.protocol == "as-published"
-        pixels = _published_pixels if published else _own_pixels(processor)
+        pixels = _own_pixels(processor, resize=False) if published else _own_pixels(processor)
         network = _Network(model, pixels, device, self.batch_size)
-        classes = _enlarged_classes if published else _classes_of_enlarged
+        classes = _enlarged_numbers if published else _classes_of_enlarged
         return _Segmenter(network, classes, self.batch_size)
 
 
@@ -252,27 +258,23 @@ class _Segmenter:
         return [self.classes(logits, image) for logits, image in zip(found, images, strict=True)]
 
 
-def _own_pixels(processor: Any) -> "Callable[[Image], torch.Tensor]":
-    """The preprocessing of the model: image to channels x height x width."""
+def _own_pixels(processor: Any, *, resize: bool | None = None) -> "Callable[[Image], torch.Tensor]":
+    """The preprocessing of the model: image to channels x height x width.
+
+    `resize` replaces the processor's own setting.
+    """
     import PIL.Image
+
+    settings = {} if resize is None else {"do_resize": resize}
 
     def pixels(image: Image) -> "torch.Tensor":
         # As a PIL image, because the axes of a small array would have to be guessed.
         picture = PIL.Image.fromarray(image.pixels)
-        tensor: torch.Tensor = processor(images=picture, return_tensors="pt")["pixel_values"][0]
+        found = processor(images=picture, return_tensors="pt", **settings)
+        tensor: torch.Tensor = found["pixel_values"][0]
         return tensor
 
     return pixels
-
-
-def _published_pixels(image: Image) -> "torch.Tensor":
-    import PIL.Image
-    import torch
-
-    side = (_PUBLISHED_SIDE, _PUBLISHED_SIDE)
-    picture = PIL.Image.fromarray(image.pixels).resize(side, PIL.Image.Resampling.BICUBIC)
-    planes = np.asarray(picture, np.float32).transpose(2, 0, 1) / np.float32(255)
-    return torch.from_numpy(np.ascontiguousarray(planes))
 
 
 def _classes_of_enlarged(logits: "torch.Tensor", image: Image) -> npt.NDArray[np.uint8]:
@@ -284,8 +286,12 @@ def _classes_of_enlarged(logits: "torch.Tensor", image: Image) -> npt.NDArray[np
     return classes
 
 
-def _enlarged_classes(logits: "torch.Tensor", image: Image) -> npt.NDArray[np.uint8]:
-    import PIL.Image
+def _enlarged_numbers(logits: "torch.Tensor", image: Image) -> npt.NDArray[np.uint8]:
+    import torch.nn.functional as F
 
-    small = PIL.Image.fromarray(logits.argmax(0).cpu().numpy().astype(np.uint8))
-    return np.asarray(small.resize((image.width, image.height), PIL.Image.Resampling.NEAREST))
+    numbers = logits.argmax(0)[None, None].float()
+    size = (image.height, image.width)
+    # As torchvision's Resize(antialias=True) does it to a tensor of integers.
+    full = F.interpolate(numbers, size=size, mode="bilinear", align_corners=False, antialias=True)
+    classes: npt.NDArray[np.uint8] = full[0, 0].round().cpu().numpy().astype(np.uint8)
+    return classes

@@ -2,8 +2,8 @@
 
 Datasets, splits, models, codecs and settings are the paper's. What its code did otherwise than
 meant is done as meant: rates in bits; MP3 at 8 kbps, which needs 24 kHz; Opus at the signal's own
-rate; LPIPS and CDPAM in their networks' range; SegFormer with its normalisation and the mean IoU of
-the dataset; words compared in normal form; Demucs of version 3. `paper_as_published` repeats the
+rate; LPIPS and CDPAM in their networks' range; SegFormer's logits enlarged before classes are
+taken; words compared in normal form; Demucs of version 3. `paper_as_published` repeats the
 errors.
 """
 

@@ -5,6 +5,10 @@ here: the shifts that Demucs drew at random (ours are drawn from a seed), the ve
 libraries of 2023, which of the samples the quality of a few was of (ours are the first by id),
 PSNR of music from the first 113 s of a track (ours is of all), and EnCodec's rate without a header
 (ours has one of 20 bytes). Originals are lossy in both profiles.
+
+What was printed of ADE20K is not what the code's last commits score (no normalisation, a mean of
+per-image IoU: 0.615 uncompressed in their notebook, where 0.319 is printed) but the outcome of an
+earlier one, 681195d, which is repeated here.
 """
 
 from collections.abc import Iterable, Mapping
@@ -37,9 +41,10 @@ from mpq_checks.profiles.paper import (
     IMAGES_AT_ONCE,
     MUSIC_MARGINS,
 )
-from mpq_checks.tasks.as_published import PublishedSegmentation, PublishedSeparation
+from mpq_checks.tasks.as_published import PublishedSeparation
 from mpq_checks.tasks.base import Task
 from mpq_checks.tasks.image_classification import ImageClassification
+from mpq_checks.tasks.segmentation import Segmentation
 from mpq_checks.tasks.speech_recognition import SpeechRecognition
 
 __all__ = ["ERRATA", "profile"]
@@ -52,9 +57,7 @@ ERRATA: Mapping[str, str] = MappingProxyType(
         "opus-sample-rate": "any sample rate taken for 48 kHz, without resampling",
         "lpips-range": "pixels of 0..255 where 0..1 is expected",
         "cdpam-range": "samples of -1..1 at their own rate where int16 at 22,050 Hz is expected",
-        "segformer-unnormalised": "images without the mean and deviation of the model's training",
-        "label-interpolation": "classes taken at the network's resolution, enlarged afterwards",
-        "per-image-iou": "mean over images of IoU over all classes together",
+        "label-interpolation": "the map of class numbers enlarged as if it were a picture",
         "quality-of-few-samples": "PSNR and distance of fewer samples than the score",
         "whisper-language": "the language is left for the model to find",
         "words-as-written": "case and punctuation count as errors",
@@ -122,10 +125,10 @@ _BEANS = ImageClassification(
     _LPIPS,
     cost=200.0,
 )
-_ADE20K = PublishedSegmentation(
+_ADE20K = Segmentation(
     "ade20k",
     Ade20k(),
-    HuggingFaceSegmenter(SEGFORMER_ADE20K, batch_size=IMAGES_AT_ONCE, protocol="as-published"),
+    HuggingFaceSegmenter(SEGFORMER_ADE20K, protocol="as-published"),
     NUM_CLASSES,
     _LPIPS,
     cost=3000.0,
@@ -200,7 +203,7 @@ profile = Profile(
             quality_samples=_BEANS_QUALITY,
             margins=BEANS_MARGINS,
         ),
-        *_image_cases(_ADE20K, "segformer-unnormalised", "label-interpolation", "per-image-iou"),
+        *_image_cases(_ADE20K, "label-interpolation"),
         *_speech_cases(_COMMON_VOICE),
         *_speech_cases(_COMMON_VOICE_TINY),
         *_audio_cases(

@@ -6,34 +6,11 @@ from typing import Any
 
 from mpq_checks.errors import MetricError
 from mpq_checks.metrics.sdr import SDR_DB, decode_db, stem_sdr_metric
-from mpq_checks.metrics.segmentation import MEAN_IOU
 from mpq_checks.metrics.tally import Tally, mean_tally, ratio_tally
-from mpq_checks.tasks.segmentation import Segmentation
 from mpq_checks.tasks.source_separation import SourceSeparation
 from mpq_checks.tasks.statistics import column
 
-__all__ = ["PublishedSegmentation", "PublishedSeparation"]
-
-
-@dataclass(frozen=True)
-class PublishedSegmentation(Segmentation):
-    """Segmentation whose score is a mean over images.
-
-    Of each image the pixels that prediction and truth agree on are divided by the pixels of their
-    union over all classes (torchmetrics' micro average). An image without scored pixels is left
-    out.
-    """
-
-    def identity(self) -> dict[str, str]:
-        """Of `Segmentation`, and how the score is counted."""
-        return {**super().identity(), "score": "mean over images of IoU over all classes together"}
-
-    def tallies(self, statistics: Sequence[Mapping[str, Any]]) -> dict[str, Tally]:
-        """Of the score. Raises MetricError as `Segmentation.tallies` does."""
-        super().tallies(statistics)
-        pairs = zip(column(statistics, "intersection"), column(statistics, "union"), strict=True)
-        values = [sum(hits) / sum(union) if any(union) else None for hits, union in pairs]
-        return {MEAN_IOU.name: mean_tally(values, MEAN_IOU.name)}
+__all__ = ["PublishedSeparation"]
 
 
 @dataclass(frozen=True)
