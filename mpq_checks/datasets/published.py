@@ -14,10 +14,11 @@ two agree is for the publisher; a file `mpq-order.txt` in the folder, one id a l
 
 import hashlib
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from mpq_checks.datasets.files import audio_from_bytes, image_from_bytes, read_bytes
 from mpq_checks.datasets.hub import HubSplit, hub_rows, is_downloaded, recorded_commit
@@ -36,6 +37,7 @@ __all__ = [
     "ORDER_FILE",
     "Entry",
     "Place",
+    "PublishedDataset",
     "Selection",
     "decoded_audio",
     "decoded_image",
@@ -108,6 +110,70 @@ class Selection:
         left_out = set(self.exclude)
         chosen = list(ids)[: self.limit]
         return tuple(name for position, name in enumerate(chosen) if position not in left_out)
+
+
+@dataclass(frozen=True)
+class PublishedDataset(ABC):
+    """A dataset that lies in a local folder or on the hub.
+
+    Attributes:
+        limit: only the first so many samples; None: all.
+        exclude: positions that are left out.
+        hub: where it is on the hub; None: nowhere.
+
+    Raises:
+        DatasetError: a selection of nothing.
+    """
+
+    limit: int | None = None
+    exclude: tuple[int, ...] = ()
+    hub: HubSplit | None = None
+
+    publication: ClassVar[Publication]
+
+    def __post_init__(self) -> None:
+        """Refuse what selects nothing."""
+        Selection(self.limit, self.exclude)
+
+    @property
+    def name(self) -> str:
+        """Name in messages."""
+        return self.publication.name
+
+    def assets(self) -> tuple[str, ...]:
+        """None of the manifest."""
+        return ()
+
+    def status(self) -> DatasetStatus:
+        """Whether it is here, without reading it."""
+        return status_of(self.publication, self.hub)
+
+    def origin(self) -> dict[str, str]:
+        """Commit and hashes of the hub's files, or the folder. Raises AssetError, DatasetError."""
+        return origin_of(self._place())
+
+    def sample_ids(self) -> tuple[str, ...]:
+        """The publisher's names. Raises AssetError or DatasetError."""
+        return tuple(self._entries())
+
+    @property
+    def _split(self) -> str:
+        """What is listed, in messages."""
+        return self.name
+
+    @abstractmethod
+    def _listed(self, place: "Place") -> Iterable[tuple[str, Entry[Any]]]:
+        """All entries of a place, by id and in its order."""
+
+    def _entry(self, sample_id: str) -> Entry[Any]:
+        return entry_of(self.name, self._entries(), sample_id)
+
+    def _place(self) -> "Place":
+        return place_of(self.publication, self.hub, Selection(self.limit, self.exclude))
+
+    def _entries(self) -> dict[str, Entry[Any]]:
+        selection = Selection(self.limit, self.exclude)
+        return entries_of(self._split, self._place(), selection, self._listed)
 
 
 def place_of(publication: Publication, hub: HubSplit | None, selection: Selection) -> Place:

@@ -5,28 +5,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import ClassVar
 
 import numpy as np
 
 from mpq_checks.datasets.base import Mask, Sample
 from mpq_checks.datasets.files import MAX_PIXELS
 from mpq_checks.datasets.hub import HubSplit
-from mpq_checks.datasets.location import DatasetStatus, Publication
+from mpq_checks.datasets.location import Publication
 from mpq_checks.datasets.parquet import HubRows
 from mpq_checks.datasets.pinned import content_sha256
 from mpq_checks.datasets.published import (
     Entry,
     Place,
-    Selection,
+    PublishedDataset,
     decoded_image,
-    entries_of,
-    entry_of,
     files_in,
     hub_bytes,
     hub_id,
-    origin_of,
-    place_of,
-    status_of,
 )
 from mpq_checks.errors import DatasetError
 from mpq_checks.signals import Modality
@@ -58,7 +54,7 @@ _PARTS = ("image", "annotation")
 
 
 @dataclass(frozen=True)
-class Ade20k:
+class Ade20k(PublishedDataset):
     """2,000 scenes, JPEG as published, each with an annotation of the same size.
 
     The reference is the class per pixel, 0..149, and 255 where the annotation says 0 (another
@@ -70,39 +66,16 @@ class Ade20k:
     exclude: tuple[int, ...] = ()
     hub: HubSplit | None = HUB
 
-    def __post_init__(self) -> None:
-        """Refuse what selects nothing."""
-        Selection(self.limit, self.exclude)
-
-    @property
-    def name(self) -> str:
-        """Name in messages."""
-        return PUBLICATION.name
+    publication: ClassVar[Publication] = PUBLICATION
 
     @property
     def modality(self) -> Modality:
         """Images."""
         return "image"
 
-    def assets(self) -> tuple[str, ...]:
-        """None of the manifest."""
-        return ()
-
-    def status(self) -> DatasetStatus:
-        """Whether it is here, without reading it."""
-        return status_of(PUBLICATION, self.hub)
-
-    def origin(self) -> dict[str, str]:
-        """Commit and hashes of the hub's files, or the folder. Raises AssetError, DatasetError."""
-        return origin_of(self._place())
-
-    def sample_ids(self) -> tuple[str, ...]:
-        """File names without suffix. Raises AssetError or DatasetError."""
-        return tuple(self._entries())
-
     def load(self, sample_id: str) -> Sample[Mask]:
         """Read one scene and its mask. Raises AssetError or DatasetError."""
-        entry = entry_of(self.name, self._entries(), sample_id)
+        entry = self._entry(sample_id)
         image_bytes, mask_bytes = entry.read("image"), entry.read("annotation")
         image = decoded_image(image_bytes, entry.where)
         mask = _mask(mask_bytes, entry.where)
@@ -113,16 +86,8 @@ class Ade20k:
             )
         return Sample(sample_id, content_sha256(image_bytes, mask_bytes), image, mask)
 
-    def _place(self) -> Place:
-        return place_of(PUBLICATION, self.hub, Selection(self.limit, self.exclude))
-
-    def _entries(self) -> dict[str, Entry[None]]:
-        selection = Selection(self.limit, self.exclude)
-        return entries_of(self.name, self._place(), selection, _listed)
-
-
-def _listed(place: Place) -> Iterator[tuple[str, Entry[None]]]:
-    return _of_folder(place) if isinstance(place, Path) else _of_hub(place)
+    def _listed(self, place: Place) -> Iterator[tuple[str, Entry[None]]]:
+        return _of_folder(place) if isinstance(place, Path) else _of_hub(place)
 
 
 def _of_folder(folder: Path) -> Iterator[tuple[str, Entry[None]]]:

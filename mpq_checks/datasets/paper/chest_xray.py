@@ -1,22 +1,18 @@
 """Chest X-rays of children, 640 x 640 JPEG, with and without pneumonia (keremberke's set)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from typing import ClassVar
 
 from mpq_checks.datasets.base import Label, Sample
 from mpq_checks.datasets.chest_xray_mini import patient_of
 from mpq_checks.datasets.hub import HubSplit
-from mpq_checks.datasets.location import DatasetStatus, Publication
+from mpq_checks.datasets.location import Publication
 from mpq_checks.datasets.paper.class_folders import list_classified, load_classified
 from mpq_checks.datasets.published import (
     Entry,
     Place,
-    Selection,
-    entries_of,
-    entry_of,
-    origin_of,
-    place_of,
-    status_of,
+    PublishedDataset,
 )
 from mpq_checks.errors import DatasetError
 from mpq_checks.signals import Modality
@@ -48,7 +44,7 @@ PUBLICATION = Publication(
 
 
 @dataclass(frozen=True)
-class ChestXray:
+class ChestXray(PublishedDataset):
     """1,165 films, JPEG as published: resized from the originals, not lossless.
 
     The reference is 0 for a normal film and 1 for one with pneumonia; the cluster is the patient
@@ -60,49 +56,19 @@ class ChestXray:
     exclude: tuple[int, ...] = ()
     hub: HubSplit | None = HUB
 
-    def __post_init__(self) -> None:
-        """Refuse what selects nothing."""
-        Selection(self.limit, self.exclude)
-
-    @property
-    def name(self) -> str:
-        """Name in messages."""
-        return PUBLICATION.name
+    publication: ClassVar[Publication] = PUBLICATION
 
     @property
     def modality(self) -> Modality:
         """Images."""
         return "image"
 
-    def assets(self) -> tuple[str, ...]:
-        """None of the manifest."""
-        return ()
-
-    def status(self) -> DatasetStatus:
-        """Whether it is here, without reading it."""
-        return status_of(PUBLICATION, self.hub)
-
-    def origin(self) -> dict[str, str]:
-        """Commit and hashes of the hub's files, or the folder. Raises AssetError, DatasetError."""
-        return origin_of(self._place())
-
-    def sample_ids(self) -> tuple[str, ...]:
-        """Class and file name. Raises AssetError or DatasetError."""
-        return tuple(self._entries())
-
     def load(self, sample_id: str) -> Sample[Label]:
         """Read one film. Raises AssetError or DatasetError."""
-        return load_classified(sample_id, entry_of(self.name, self._entries(), sample_id))
+        return load_classified(sample_id, self._entry(sample_id))
 
-    def _place(self) -> Place:
-        return place_of(PUBLICATION, self.hub, Selection(self.limit, self.exclude))
-
-    def _entries(self) -> dict[str, Entry[Label]]:
-        selection = Selection(self.limit, self.exclude)
-        index = partial(
-            list_classified, classes=CLASSES, label_column="labels", cluster_of=_patient
-        )
-        return entries_of(self.name, self._place(), selection, index)
+    def _listed(self, place: Place) -> Iterator[tuple[str, Entry[Label]]]:
+        return list_classified(place, classes=CLASSES, label_column="labels", cluster_of=_patient)
 
 
 def _patient(stem: str) -> str | None:

@@ -14,26 +14,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import ClassVar, Literal
 
 from mpq_checks.datasets.base import Sample, Transcript
 from mpq_checks.datasets.hub import HubSplit
-from mpq_checks.datasets.location import DatasetStatus, Publication
+from mpq_checks.datasets.location import Publication
 from mpq_checks.datasets.parquet import HubRows
 from mpq_checks.datasets.pinned import content_sha256
 from mpq_checks.datasets.published import (
     Entry,
     Place,
-    Selection,
-    entries_of,
-    entry_of,
+    PublishedDataset,
     file_bytes,
     files_in,
     hub_bytes,
     hub_id,
-    origin_of,
-    place_of,
-    status_of,
 )
 from mpq_checks.errors import CodecError, DatasetError, SignalError
 from mpq_checks.signals import Audio, Modality
@@ -58,7 +53,7 @@ _MAX_CLIP_BYTES = 1 << 25
 
 
 @dataclass(frozen=True)
-class CommonVoice:
+class CommonVoice(PublishedDataset):
     """800 clips of the validation split, MP3 as published, at their own sample rate.
 
     The reference is the sentence as the table has it; the cluster is the speaker's number in the
@@ -70,39 +65,16 @@ class CommonVoice:
     table: Literal["dev", "test", "validated"] = "dev"
     hub: HubSplit | None = None
 
-    def __post_init__(self) -> None:
-        """Refuse what selects nothing."""
-        Selection(self.limit, self.exclude)
-
-    @property
-    def name(self) -> str:
-        """Name in messages."""
-        return PUBLICATION.name
+    publication: ClassVar[Publication] = PUBLICATION
 
     @property
     def modality(self) -> Modality:
         """Audio."""
         return "audio"
 
-    def assets(self) -> tuple[str, ...]:
-        """None of the manifest."""
-        return ()
-
-    def status(self) -> DatasetStatus:
-        """Whether it is here, without reading it."""
-        return status_of(PUBLICATION, self.hub)
-
-    def origin(self) -> dict[str, str]:
-        """Commit and hashes of the hub's files, or the folder. Raises AssetError, DatasetError."""
-        return origin_of(self._place())
-
-    def sample_ids(self) -> tuple[str, ...]:
-        """Names of the clips. Raises AssetError or DatasetError."""
-        return tuple(self._entries())
-
     def load(self, sample_id: str) -> Sample[Transcript]:
         """Read one clip and its sentence. Raises AssetError or DatasetError."""
-        entry = entry_of(self.name, self._entries(), sample_id)
+        entry = self._entry(sample_id)
         data = entry.read("audio")
         return Sample(
             sample_id=sample_id,
@@ -112,17 +84,14 @@ class CommonVoice:
             cluster=entry.cluster,
         )
 
-    def _place(self) -> Place:
-        return place_of(PUBLICATION, self.hub, Selection(self.limit, self.exclude))
+    @property
+    def _split(self) -> str:
+        return f"{self.name} {self.table}"
 
-    def _entries(self) -> dict[str, Entry[Transcript]]:
-        selection = Selection(self.limit, self.exclude)
-        index = partial(_listed, table=self.table)
-        return entries_of(f"{self.name} {self.table}", self._place(), selection, index)
-
-
-def _listed(place: Place, table: str) -> Iterator[tuple[str, Entry[Transcript]]]:
-    return _of_folder(place, table) if isinstance(place, Path) else _of_hub(place)
+    def _listed(self, place: Place) -> Iterator[tuple[str, Entry[Transcript]]]:
+        if isinstance(place, Path):
+            return _of_folder(place, self.table)
+        return _of_hub(place)
 
 
 def _of_folder(folder: Path, table: str) -> Iterator[tuple[str, Entry[Transcript]]]:

@@ -17,26 +17,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 
 from mpq_checks.datasets.base import Label, Sample
 from mpq_checks.datasets.hub import HubSplit
-from mpq_checks.datasets.location import DatasetStatus, Publication, data_dir
+from mpq_checks.datasets.location import Publication, data_dir
 from mpq_checks.datasets.paper.class_folders import load_classified
 from mpq_checks.datasets.parquet import HubRows
 from mpq_checks.datasets.published import (
     Entry,
     Place,
-    Selection,
-    entries_of,
-    entry_of,
+    PublishedDataset,
     file_bytes,
     files_in,
     hub_bytes,
     hub_id,
-    origin_of,
-    place_of,
-    status_of,
 )
 from mpq_checks.errors import DatasetError
 from mpq_checks.signals import Modality
@@ -81,7 +76,7 @@ _SOLUTION = "LOC_val_solution.csv"
 
 
 @dataclass(frozen=True)
-class ImageNet:
+class ImageNet(PublishedDataset):
     """The first 1,000 of 50,000 photographs, JPEG as published.
 
     The reference is the class, 0..999.
@@ -91,50 +86,19 @@ class ImageNet:
     exclude: tuple[int, ...] = ()
     hub: HubSplit | None = HUB
 
-    def __post_init__(self) -> None:
-        """Refuse what selects nothing."""
-        Selection(self.limit, self.exclude)
-
-    @property
-    def name(self) -> str:
-        """Name in messages."""
-        return PUBLICATION.name
+    publication: ClassVar[Publication] = PUBLICATION
 
     @property
     def modality(self) -> Modality:
         """Images."""
         return "image"
 
-    def assets(self) -> tuple[str, ...]:
-        """None of the manifest."""
-        return ()
-
-    def status(self) -> DatasetStatus:
-        """Whether it is here, without reading it."""
-        return status_of(PUBLICATION, self.hub)
-
-    def origin(self) -> dict[str, str]:
-        """Commit and hashes of the hub's files, or the folder. Raises AssetError, DatasetError."""
-        return origin_of(self._place())
-
-    def sample_ids(self) -> tuple[str, ...]:
-        """`ILSVRC2012_val_00000001` and so on. Raises AssetError or DatasetError."""
-        return tuple(self._entries())
-
     def load(self, sample_id: str) -> Sample[Label]:
         """Read one photograph. Raises AssetError or DatasetError."""
-        return load_classified(sample_id, entry_of(self.name, self._entries(), sample_id))
+        return load_classified(sample_id, self._entry(sample_id))
 
-    def _place(self) -> Place:
-        return place_of(PUBLICATION, self.hub, Selection(self.limit, self.exclude))
-
-    def _entries(self) -> dict[str, Entry[Label]]:
-        selection = Selection(self.limit, self.exclude)
-        return entries_of(self.name, self._place(), selection, _listed)
-
-
-def _listed(place: Place) -> Iterator[tuple[str, Entry[Label]]]:
-    return _of_folder(place) if isinstance(place, Path) else _of_hub(place)
+    def _listed(self, place: Place) -> Iterator[tuple[str, Entry[Label]]]:
+        return _of_folder(place) if isinstance(place, Path) else _of_hub(place)
 
 
 def _of_hub(rows: HubRows) -> Iterator[tuple[str, Entry[Label]]]:

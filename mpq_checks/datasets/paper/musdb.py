@@ -9,26 +9,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 
 from mpq_checks.datasets.base import Sample, Stems
 from mpq_checks.datasets.hub import HubSplit
-from mpq_checks.datasets.location import DatasetStatus, Publication
+from mpq_checks.datasets.location import Publication
 from mpq_checks.datasets.parquet import HubRows
 from mpq_checks.datasets.pinned import content_sha256
 from mpq_checks.datasets.published import (
     Entry,
     Place,
-    Selection,
+    PublishedDataset,
     decoded_audio,
-    entries_of,
-    entry_of,
     files_in,
     hub_bytes,
     hub_id,
-    origin_of,
-    place_of,
-    status_of,
 )
 from mpq_checks.errors import DatasetError
 from mpq_checks.signals import Audio, Modality
@@ -65,7 +60,7 @@ _NAME_COLUMNS = ("name", "track", "track_name")
 
 
 @dataclass(frozen=True)
-class Musdb:
+class Musdb(PublishedDataset):
     """50 tracks, stereo, 44,100 Hz, whole.
 
     The reference holds the four stems. Ids are the tracks' names: `Al James - Schoolboy
@@ -76,39 +71,16 @@ class Musdb:
     exclude: tuple[int, ...] = ()
     hub: HubSplit | None = HUB
 
-    def __post_init__(self) -> None:
-        """Refuse what selects nothing."""
-        Selection(self.limit, self.exclude)
-
-    @property
-    def name(self) -> str:
-        """Name in messages."""
-        return PUBLICATION.name
+    publication: ClassVar[Publication] = PUBLICATION
 
     @property
     def modality(self) -> Modality:
         """Audio."""
         return "audio"
 
-    def assets(self) -> tuple[str, ...]:
-        """None of the manifest."""
-        return ()
-
-    def status(self) -> DatasetStatus:
-        """Whether it is here, without reading it."""
-        return status_of(PUBLICATION, self.hub)
-
-    def origin(self) -> dict[str, str]:
-        """Commit and hashes of the hub's files, or the folder. Raises AssetError, DatasetError."""
-        return origin_of(self._place())
-
-    def sample_ids(self) -> tuple[str, ...]:
-        """Names of the tracks. Raises AssetError or DatasetError."""
-        return tuple(self._entries())
-
     def load(self, sample_id: str) -> Sample[Stems]:
         """Read one track and its stems. Raises AssetError or DatasetError."""
-        entry = entry_of(self.name, self._entries(), sample_id)
+        entry = self._entry(sample_id)
         stored = {part: entry.read(part) for part in _PARTS}
         mixture = _stereo(stored["mixture"], f"{entry.where}, mixture")
         stems = {part: _stereo(stored[part], f"{entry.where}, {part}") for part in STEMS}
@@ -121,16 +93,8 @@ class Musdb:
         content = content_sha256(*(stored[part] for part in _PARTS))
         return Sample(sample_id, content, mixture, stems)
 
-    def _place(self) -> Place:
-        return place_of(PUBLICATION, self.hub, Selection(self.limit, self.exclude))
-
-    def _entries(self) -> dict[str, Entry[None]]:
-        selection = Selection(self.limit, self.exclude)
-        return entries_of(self.name, self._place(), selection, _listed)
-
-
-def _listed(place: Place) -> Iterator[tuple[str, Entry[None]]]:
-    return _of_folder(place) if isinstance(place, Path) else _of_hub(place)
+    def _listed(self, place: Place) -> Iterator[tuple[str, Entry[None]]]:
+        return _of_folder(place) if isinstance(place, Path) else _of_hub(place)
 
 
 def _of_folder(folder: Path) -> Iterator[tuple[str, Entry[None]]]:
