@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from jsonschema import Draft202012Validator
 from toy_gate import make_profile
 
 from mpq_checks import doctor
@@ -527,3 +528,17 @@ def review(profile, folder):
         opened(str(folder / "new"), "toy", folder) as new,
     ):
         return compare(profile, old, new)
+
+
+# The schema.
+
+
+def test_the_files_keep_their_schema():
+    schema = json.loads(
+        (BASELINES.parent / "docs" / "reference" / "schemas" / "printed.schema.json").read_text()
+    )
+    validator = Draft202012Validator(schema)
+    for path in sorted(FOLDER.rglob("*.json")):
+        assert list(validator.iter_errors(json.loads(path.read_text()))) == []
+    assert list(validator.iter_errors(printed_json(top1=number("0.5"))))
+    assert list(validator.iter_errors({**printed_json(), "colour": "red"}))
