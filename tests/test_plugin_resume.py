@@ -40,7 +40,8 @@ class BrokenTask(ToyTask):
             raise RuntimeError("no such model")
         return self
 
-profile = Profile("toy", cases([tasks[0], BrokenTask("toy-b", dataset=dataset)], [SlowJpeg(50)], MARGINS))
+tasks = [tasks[0], BrokenTask("toy-b", dataset=dataset)]
+profile = Profile("toy", cases(tasks, [SlowJpeg(50)], MARGINS))
 """
 
 GateRun = Callable[..., pytest.RunResult]
