@@ -4,7 +4,7 @@ Both leave the range that their networks were trained on: docs/explanation/proto
 to check the paper's tables, and are not comparable with `Lpips` and `Cdpam`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from mpq_checks.signals import Audio, require_same_form
 
 __all__ = ["PublishedCdpam", "PublishedLpips"]
 
+_VGG = Lpips(net="vgg")
 _MEMORY_BYTES = 64 * 2**20
 _PIQ_RANGE = 1.0  # piq takes 0..1, and was given 0..255
 
@@ -30,8 +31,6 @@ class PublishedLpips:
     package. Films of one channel it compared in grey; here they have three equal ones.
     """
 
-    trunk: Lpips = field(default_factory=lambda: Lpips(net="vgg"))
-
     @property
     def metric(self) -> Metric:
         """`lpips`."""
@@ -39,15 +38,15 @@ class PublishedLpips:
 
     def identity(self) -> dict[str, str]:
         """That of LPIPS, and the range."""
-        return {**self.trunk.identity(), "range": "0..255 fed where 0..1 is expected"}
+        return {**_VGG.identity(), "range": "0..255 fed where 0..1 is expected"}
 
     def assets(self) -> tuple[str, ...]:
         """The trunk."""
-        return self.trunk.assets()
+        return _VGG.assets()
 
     def load(self, device: str) -> PerceptualDistance:
         """Bring trunk and heads into memory. Raises AssetError."""
-        return lpips_distance(self.trunk.net, device, _PIQ_RANGE)
+        return lpips_distance(_VGG.net, device, _PIQ_RANGE)
 
 
 @dataclass(frozen=True)

@@ -30,17 +30,21 @@ from mpq_checks.tasks.source_separation import SourceSeparation
 from mpq_checks.tasks.speech_recognition import SpeechRecognition
 
 __all__ = [
+    "ADE20K",
+    "BEANS",
     "BEANS_MARGINS",
+    "CHEST_XRAY",
     "CLIPS_AT_ONCE",
-    "IMAGES_AT_ONCE",
+    "IMAGENET",
     "IMAGE_CODECS",
     "MUSIC_MARGINS",
     "profile",
 ]
 
-IMAGES_AT_ONCE = 16
+_IMAGES_AT_ONCE = 16
+
 CLIPS_AT_ONCE = 8
-"""How many go through a transformer together."""
+"""How many go through a Whisper together."""
 
 IMAGE_CODECS: tuple[Codec, ...] = (
     NoCodec("image"),
@@ -62,32 +66,32 @@ _LPIPS = Lpips(net="vgg")
 _SPEECH_CDPAM = Cdpam(window_seconds=None)
 _MUSIC_CDPAM = Cdpam(window_seconds=10.0)
 
-_IMAGENET = ImageClassification(
+IMAGENET = ImageClassification(
     "imagenet-1k",
     ImageNet(),
-    HuggingFaceImageClassifier(VIT_IMAGENET, batch_size=IMAGES_AT_ONCE),
+    HuggingFaceImageClassifier(VIT_IMAGENET, batch_size=_IMAGES_AT_ONCE),
     _LPIPS,
     cost=800.0,
 )
-_CHEST_XRAY = ImageClassification(
+CHEST_XRAY = ImageClassification(
     "chest-xray",
     ChestXray(),
-    HuggingFaceImageClassifier(VIT_CHEST_XRAY, batch_size=IMAGES_AT_ONCE),
+    HuggingFaceImageClassifier(VIT_CHEST_XRAY, batch_size=_IMAGES_AT_ONCE),
     _LPIPS,
     binary=True,
     cost=1800.0,
 )
-_BEANS = ImageClassification(
+BEANS = ImageClassification(
     "beans",
     Beans(),
-    HuggingFaceImageClassifier(VIT_BEANS, batch_size=IMAGES_AT_ONCE),
+    HuggingFaceImageClassifier(VIT_BEANS, batch_size=_IMAGES_AT_ONCE),
     _LPIPS,
     cost=200.0,
 )
-_ADE20K = Segmentation(
+ADE20K = Segmentation(
     "ade20k",
     Ade20k(),
-    HuggingFaceSegmenter(SEGFORMER_ADE20K, batch_size=IMAGES_AT_ONCE),
+    HuggingFaceSegmenter(SEGFORMER_ADE20K, batch_size=_IMAGES_AT_ONCE),
     NUM_CLASSES,
     _LPIPS,
     cost=3000.0,
@@ -125,9 +129,9 @@ MUSIC_MARGINS = {f"{stem}_sdr_db": Margin(0.1, "0.1 dB") for stem in STEMS}
 profile = Profile(
     "paper",
     (
-        *cases([_IMAGENET, _CHEST_XRAY], IMAGE_CODECS),
-        *cases([_BEANS], IMAGE_CODECS, BEANS_MARGINS),
-        *cases([_ADE20K], IMAGE_CODECS),
+        *cases([IMAGENET, CHEST_XRAY], IMAGE_CODECS),
+        *cases([BEANS], IMAGE_CODECS, BEANS_MARGINS),
+        *cases([ADE20K], IMAGE_CODECS),
         *cases([_COMMON_VOICE, _COMMON_VOICE_TINY], _AUDIO_CODECS),
         *cases([_MUSDB], _AUDIO_CODECS, MUSIC_MARGINS),
     ),

@@ -17,34 +17,27 @@ from types import MappingProxyType
 
 from mpq_checks.codecs import Codec, Encodec, HiFiC, NoCodec, Opus
 from mpq_checks.codecs.as_published import PublishedMp3, PublishedOpus
-from mpq_checks.datasets.paper import Ade20k, Beans, ChestXray, CommonVoice, ImageNet, Musdb
-from mpq_checks.datasets.paper.ade20k import NUM_CLASSES
+from mpq_checks.datasets.paper import CommonVoice, Musdb
 from mpq_checks.metrics.as_published import PublishedCdpam, PublishedLpips
 from mpq_checks.metrics.wer import AsWritten
 from mpq_checks.models.demucs import STEMS, Demucs
-from mpq_checks.models.huggingface import HuggingFaceImageClassifier, HuggingFaceSegmenter
-from mpq_checks.models.paper import (
-    SEGFORMER_ADE20K,
-    VIT_BEANS,
-    VIT_CHEST_XRAY,
-    VIT_IMAGENET,
-    WHISPER_MEDIUM,
-    WHISPER_TINY,
-)
+from mpq_checks.models.huggingface import HuggingFaceSegmenter
+from mpq_checks.models.paper import SEGFORMER_ADE20K, WHISPER_MEDIUM, WHISPER_TINY
 from mpq_checks.models.whisper import HuggingFaceWhisper
 from mpq_checks.profiles.base import Case, Margin, Profile, cases
 from mpq_checks.profiles.counting import Counting
 from mpq_checks.profiles.paper import (
+    ADE20K,
+    BEANS,
     BEANS_MARGINS,
+    CHEST_XRAY,
     CLIPS_AT_ONCE,
     IMAGE_CODECS,
-    IMAGES_AT_ONCE,
+    IMAGENET,
     MUSIC_MARGINS,
 )
 from mpq_checks.tasks.as_published import PublishedSeparation
 from mpq_checks.tasks.base import Task
-from mpq_checks.tasks.image_classification import ImageClassification
-from mpq_checks.tasks.segmentation import Segmentation
 from mpq_checks.tasks.speech_recognition import SpeechRecognition
 
 __all__ = ["ERRATA", "profile"]
@@ -66,7 +59,7 @@ ERRATA: Mapping[str, str] = MappingProxyType(
         "lossy-originals": "the uncompressed images are JPEG, resized from others",
     }
 )
-"""What each name stands for; docs/explanation/protocol.md has the evidence."""
+"""What each name stands for; docs/explanation/errata.md has the evidence."""
 
 _ENCODEC = Encodec(bandwidth_kbps=6.0, model="48khz")
 _MUSIC_CODECS: tuple[Codec, ...] = (
@@ -103,35 +96,10 @@ def _speech(name: str, model: HuggingFaceWhisper, cost: float) -> SpeechRecognit
     return SpeechRecognition(name, CommonVoice(), model, _SPEECH_CDPAM, AsWritten(), cost)
 
 
-_IMAGENET = ImageClassification(
-    "imagenet-1k",
-    ImageNet(),
-    HuggingFaceImageClassifier(VIT_IMAGENET, batch_size=IMAGES_AT_ONCE),
-    _LPIPS,
-    cost=800.0,
-)
-_CHEST_XRAY = ImageClassification(
-    "chest-xray",
-    ChestXray(),
-    HuggingFaceImageClassifier(VIT_CHEST_XRAY, batch_size=IMAGES_AT_ONCE),
-    _LPIPS,
-    binary=True,
-    cost=1800.0,
-)
-_BEANS = ImageClassification(
-    "beans",
-    Beans(),
-    HuggingFaceImageClassifier(VIT_BEANS, batch_size=IMAGES_AT_ONCE),
-    _LPIPS,
-    cost=200.0,
-)
-_ADE20K = Segmentation(
-    "ade20k",
-    Ade20k(),
-    HuggingFaceSegmenter(SEGFORMER_ADE20K, protocol="as-published"),
-    NUM_CLASSES,
-    _LPIPS,
-    cost=3000.0,
+_ADE20K = replace(
+    ADE20K,
+    model=HuggingFaceSegmenter(SEGFORMER_ADE20K, protocol="as-published"),
+    perceptual=_LPIPS,
 )
 _COMMON_VOICE = _speech(
     "common-voice-11",
@@ -195,10 +163,10 @@ def _speech_cases(task: Task) -> Iterable[Case]:
 profile = Profile(
     "paper-as-published",
     (
-        *_image_cases(_IMAGENET),
-        *_image_cases(_CHEST_XRAY, "lossy-originals"),
+        *_image_cases(replace(IMAGENET, perceptual=_LPIPS)),
+        *_image_cases(replace(CHEST_XRAY, perceptual=_LPIPS), "lossy-originals"),
         *_image_cases(
-            _BEANS,
+            replace(BEANS, perceptual=_LPIPS),
             *("lossy-originals", _FEW),
             quality_samples=_BEANS_QUALITY,
             margins=BEANS_MARGINS,
