@@ -156,10 +156,10 @@ def comparison(
     Args:
         printed: the printed number.
         measured: the measured one.
-        interval: of 95%, of the measured one; None where there is none.
-        num_samples: measured.
+        interval: of 95%, of the measured one or of more samples like it; None where there is none.
+        num_samples: that the interval is of.
     """
-    if interval is None or not math.isfinite(measured):
+    if interval is None or not all(map(math.isfinite, (measured, *interval))):
         return Comparison(printed, measured, None)
     half_width = (interval[1] - interval[0]) / 2
     if printed.num_samples < num_samples:
@@ -264,7 +264,8 @@ def judge_printed(case: Case, candidate: Evidence, printed: Printed, family_size
         MetricError: a metric is NaN.
     """
     rows = sorted(candidate.rows, key=lambda row: row.sample_id)
-    found = _tallies(case, rows)
+    found, spread = _tallies(case, rows), _tallies(_of_all(case), rows)
+    clusters = cluster_numbers(rows)
     new = judge_new(case, candidate, family_size)
     closeness = _closeness(case)
     unjudged = [*new.metrics]
@@ -277,36 +278,26 @@ def judge_printed(case: Case, candidate: Evidence, printed: Printed, family_size
             if metric.name != closeness.name:
                 metrics.append(metric)
             continue
-        tally = found[metric.name]
-        of_rows = _quality_rows(case, rows) if metric.name == closeness.name else rows
-        interval = value_interval(tally, cluster_numbers(of_rows))
-        compared = comparison(one, tally.value(), interval, _counted(case, metric.name, rows))
+        interval = value_interval(spread[metric.name], clusters)
+        compared = comparison(one, found[metric.name].value(), interval, len(rows))
         metrics.append(_judged(metric, compared))
         notes.append(f"{metric.name}: {_words(compared, metric.decimals)}")
-    repeated: tuple[str, ...] = getattr(case, "errata", ())
-    if repeated:
-        notes.append(f"errata that this case repeats: {', '.join(repeated)}")
+    if case.errata:
+        notes.append(f"errata that this case repeats: {', '.join(case.errata)}")
     verdict = worst_of([metric.verdict for metric in metrics])
     return Judgement(verdict, tuple(metrics), notes=tuple(notes), signature="printed, method 1")
 
 
 def _tallies(case: Case, rows: Sequence[Row]) -> dict[str, Tally]:
+    """By name, of rows in the order of their ids."""
     name = _closeness(case).name
-    distances = [row.perceptual for row in _quality_rows(case, rows)]
+    distances = [row.perceptual for row in rows[: case.counting.quality_samples]]
     return {name: closeness_tally(case.task.modality, distances, name), **tallies(case, rows)}
 
 
-def _quality_rows(case: Case, rows: Sequence[Row]) -> Sequence[Row]:
-    """The rows, in the order of their ids, that PSNR and distance of the case are from."""
-    counting = getattr(case, "counting", None)
-    return rows if counting is None else rows[: counting.quality_samples]
-
-
-def _counted(case: Case, name: str, rows: Sequence[Row]) -> int:
-    """How many samples a metric is from."""
-    _, psnr, perceptual, *_ = case.metrics
-    quality = {psnr.name, perceptual.name, _closeness(case).name}
-    return len(_quality_rows(case, rows) if name in quality else rows)
+def _of_all(case: Case) -> Case:
+    """With quality of all samples: few know their spread too badly, and `comparison` widens it."""
+    return replace(case, counting=replace(case.counting, quality_samples=None))
 
 
 def _closeness(case: Case) -> Metric:

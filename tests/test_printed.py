@@ -26,7 +26,8 @@ from mpq_checks.printed import (
     printed_files,
     read_printed,
 )
-from mpq_checks.profiles import load_profile
+from mpq_checks.profiles import Profile, load_profile
+from mpq_checks.profiles.counting import Counting
 from mpq_checks.report.printed import PAPER, printed_comparisons, printed_table
 from mpq_checks.results import results
 from mpq_checks.review import Kind, compare, opened
@@ -468,6 +469,37 @@ def test_foreign_numbers_fail_and_are_kept(tmp_path, change, message):
     assert outcome.verdict is Verdict.ERROR
     assert message in outcome.message
     assert "Restore the file" in outcome.message
+
+
+def test_a_case_that_counts_otherwise_is_judged_as_it_counts(tmp_path, measured):
+    counting = Counting(bits_per_byte=1, quality_samples=3, mean_of_logarithms=True)
+    plain = make_profile()
+    case = replace(plain.cases[1], counting=counting, errata=("rate-in-bytes",))
+    profile = Profile("toy", (case,))
+    metrics = near(measured)
+    metrics["bits_per_pixel"] = number(round(measured["bits_per_pixel"] / 8, 4))
+    metrics["lpips_db"] = number(14.0, num_samples=3)
+    folder = tmp_path / "baselines"
+    path = write(folder / "toy" / "toy" / "jpeg-q50.json", printed_json(**metrics))
+    outcome = run_case(case, GateSettings(profile, folder, device="cpu"))
+    judged = outcome.metrics
+    assert judged["bits_per_pixel"]["verdict"] == "PASS"
+    assert judged["lpips_db"]["value"] == pytest.approx(
+        -10 * math.log10(judged["lpips"]["value"]), abs=1e-6
+    )
+    assert outcome.judgement["notes"][-1] == "errata that this case repeats: rate-in-bytes"
+    # The spread is that of all eight samples, widened to three.
+    whole = replace(case, counting=Counting(bits_per_byte=1))
+    wide = run_case(whole, GateSettings(profile, folder, device="cpu")).metrics["lpips_db"]
+    assert wide["value"] != judged["lpips_db"]["value"]
+    assert judged["lpips_db"]["margin"] == pytest.approx(wide["margin"])
+    # The table after the run has the same numbers.
+    (folder / PAPER / "toy").mkdir(parents=True)
+    shutil.copy(path, folder / PAPER / "toy")
+    (compared,) = printed_comparisons(results(profile, [outcome], folder), folder).values()
+    for name, one in compared.items():
+        assert one.measured == pytest.approx(judged[name]["value"])
+        assert one.tolerance == pytest.approx(judged[name]["margin"])
 
 
 # What is printed after a run, the doctor, and `mpq diff`.
