@@ -63,13 +63,17 @@ def _metrics() -> Any:
     return module
 
 
-def _museval(references: dict[str, Audio], estimates: dict[str, Audio]) -> Any:
-    """SDR by stem and frame as `museval.evaluate` asks for it."""
+def _museval(
+    references: dict[str, Audio], estimates: dict[str, Audio], window: float = 1.0, hop: float = 1.0
+) -> Any:
+    """SDR by stem and frame, of 1 s as `museval.evaluate` asks for it."""
     arrays = [
         np.stack([audio.samples.T.astype(np.float64) for audio in stems.values()])
         for stems in (references, estimates)
     ]
-    return _metrics().bss_eval(*arrays, window=_RATE, hop=_RATE, compute_permutation=False)[0]
+    return _metrics().bss_eval(
+        *arrays, window=window * _RATE, hop=hop * _RATE, compute_permutation=False
+    )[0]
 
 
 @pytest.mark.assets
@@ -81,6 +85,16 @@ def test_frames_equal_museval() -> None:
     frames = framewise_sdr_db(references, estimates)
     np.testing.assert_allclose(list(frames.values()), expected, atol=1e-5)
     assert np.ptp(expected) > 1  # they are not all alike
+
+
+@pytest.mark.assets
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("seconds", [1.1, 2.0, 2.6])
+def test_overlapping_frames_equal_museval(seconds: float) -> None:
+    references, estimates = _case(seconds)
+    expected = _museval(references, estimates, 1.0, 0.5)
+    frames = framewise_sdr_db(references, estimates, window_seconds=1.0, hop_seconds=0.5)
+    np.testing.assert_allclose(list(frames.values()), expected, atol=1e-5)
 
 
 @pytest.mark.assets
