@@ -16,7 +16,7 @@ import numpy as np
 
 from mpq_checks.aggregate import tallies
 from mpq_checks.errors import BaselineError
-from mpq_checks.evidence import Evidence, Row, cluster_numbers
+from mpq_checks.evidence import Evidence, Row, cluster_numbers, encode_floats
 from mpq_checks.metrics.base import Metric
 from mpq_checks.metrics.tally import Array, Sums, Tally, mean_tally, ratio
 from mpq_checks.profiles.base import Case
@@ -132,6 +132,20 @@ class Comparison:
     def agrees(self) -> bool | None:
         """Whether the difference is within the tolerance; None where it cannot be told."""
         return None if self.tolerance is None else abs(self.difference) <= self.tolerance
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values only; an infinite number is the string "inf"."""
+        values = {
+            "printed": self.printed.value,
+            "decimals": self.printed.decimals,
+            "num_samples": self.printed.num_samples,
+            "errata": list(self.printed.errata),
+            "measured": self.measured,
+            "tolerance": self.tolerance,
+            "agrees": self.agrees,
+        }
+        encoded: dict[str, Any] = encode_floats(values)
+        return encoded
 
 
 def comparison(

@@ -28,8 +28,9 @@ from mpq_checks.printed import (
 )
 from mpq_checks.profiles import Profile, load_profile
 from mpq_checks.profiles.counting import Counting
-from mpq_checks.report.printed import PAPER, printed_comparisons, printed_table
+from mpq_checks.report.printed import printed_table
 from mpq_checks.results import results
+from mpq_checks.results.printed import PAPER
 from mpq_checks.review import Kind, compare, opened
 from mpq_checks.verdict import Verdict
 
@@ -496,10 +497,10 @@ def test_a_case_that_counts_otherwise_is_judged_as_it_counts(tmp_path, measured)
     # The table after the run has the same numbers.
     (folder / PAPER / "toy").mkdir(parents=True)
     shutil.copy(path, folder / PAPER / "toy")
-    (compared,) = printed_comparisons(results(profile, [outcome], folder), folder).values()
+    (compared,) = results(profile, [outcome], folder)["printed"].values()
     for name, one in compared.items():
-        assert one.measured == pytest.approx(judged[name]["value"])
-        assert one.tolerance == pytest.approx(judged[name]["margin"])
+        assert one["measured"] == pytest.approx(judged[name]["value"])
+        assert one["tolerance"] == pytest.approx(judged[name]["margin"])
 
 
 # What is printed after a run, the doctor, and `mpq diff`.
@@ -515,16 +516,16 @@ def test_the_table_holds_every_cell(tmp_path, measured):
     settings = GateSettings(profile, folder, "new", device="cpu")
     outcomes = [run_case(case, settings) for case in profile.cases]
     document = results(profile, outcomes, folder)
-    (compared,) = printed_comparisons(document, folder).values()
+    (compared,) = document["printed"].values()
     assert list(compared) == ["bits_per_pixel", "psnr_db", "nll", "lpips_db"]
-    lines = printed_table(document, folder)
+    lines = printed_table(document)
     assert max(map(len, lines)) <= 100
     assert lines[1] == "toy/jpeg-q50"
     psnr = next(line for line in lines if "psnr_db" in line)
     assert f"{measured['psnr_db'] + 20:.4f}" in psnr
     assert " * a-known-slip-of-some-length-0" in psnr
     assert "1 of 4 printed numbers differ from the measured ones (*)" in lines
-    assert printed_table(document, tmp_path) == []
+    assert printed_table(results(profile, outcomes, tmp_path)) == []
 
 
 def test_the_doctor_names_printed_numbers(tmp_path):

@@ -15,6 +15,7 @@ from mpq_checks.errors import BaselineError
 from mpq_checks.evidence import Evidence, cluster_numbers, encode_floats
 from mpq_checks.outcome import Outcome
 from mpq_checks.profiles.base import Case, Profile
+from mpq_checks.results.printed import printed_comparisons
 from mpq_checks.results.samples import paired_samples
 from mpq_checks.results.tasks import tasks_of
 from mpq_checks.significance.estimates import value_interval
@@ -47,7 +48,6 @@ def results(
     outcomes: Sequence[Outcome],
     baselines: Path,
     curves: Sequence[Curve] = (),
-    problems: Sequence[str] = (),
     review: str = "",
 ) -> dict[str, Any]:
     """JSON values only; an infinite number is the string "inf".
@@ -57,8 +57,10 @@ def results(
         outcomes: of this run.
         baselines: folder of the baselines, before any update.
         curves: codecs with several settings.
-        problems: for which the run failed beside its cases; then it did not pass.
         review: what is compared, where the run stands for a change of baselines.
+
+    Raises:
+        BaselineError: a file of printed numbers that is not whole.
     """
     stored = {outcome.case_id: _stored(outcome, profile, baselines) for outcome in outcomes}
     uncompressed = {
@@ -66,12 +68,12 @@ def results(
         for outcome in outcomes
         if _is_uncompressed(profile, outcome) and outcome.evidence is not None
     }
-    return {
+    document: dict[str, Any] = {
         "schema": SCHEMA,
         "profile": profile.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "passed": bool(outcomes) and not problems and all(one.passed for one in outcomes),
-        "problems": list(problems),
+        "passed": bool(outcomes) and all(outcome.passed for outcome in outcomes),
+        "problems": [],
         "review": review,
         "verdicts": dict(Counter(str(outcome.verdict) for outcome in outcomes)),
         "environment": _environment(outcomes),
@@ -83,6 +85,7 @@ def results(
         ],
         "curves": [curve.to_json() for curve in curves],
     }
+    return {**document, "printed": printed_comparisons(document, baselines)}
 
 
 def _case(

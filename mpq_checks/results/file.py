@@ -24,6 +24,7 @@ _PARTS = {
     "tasks": dict,
     "cases": list,
     "curves": list,
+    "printed": dict,
 }
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from mpq_checks import assets
 from mpq_checks.curves import Curve, curves_of_run
-from mpq_checks.errors import BaselineError, MpqError, ResultsError
+from mpq_checks.errors import MpqError
 from mpq_checks.gate import GateSettings
 from mpq_checks.measure import resolve_device
 from mpq_checks.outcome import Outcome
@@ -20,13 +20,14 @@ from mpq_checks.report.annotations import Place, annotations, place_in_workspace
 from mpq_checks.report.curves import curve_lines
 from mpq_checks.report.markdown import append_summary, markdown_summary
 from mpq_checks.report.plain import encodable, one_line
+from mpq_checks.report.printed import printed_table
 from mpq_checks.report.terminal import (
     quiet_lines,
     sensitivity_lines,
     table_lines,
     terminal_width,
 )
-from mpq_checks.results import results, write_results
+from mpq_checks.results import has_printed, results, write_results
 from mpq_checks.session.items import case_id_of, case_of
 from mpq_checks.session.options import settings_of
 from mpq_checks.session.progress import WORKER_FOLDER, ProgressWatcher, progress_line
@@ -145,8 +146,8 @@ class GateController:
             self._watcher.stop()
         if self._progress_folder is not None:
             shutil.rmtree(self._progress_folder, ignore_errors=True)
-        self._gather_results(exitstatus)
         writers = (
+            self._gather_results,
             self._write_baselines,
             self._write_results,
             self._write_report,
@@ -155,7 +156,7 @@ class GateController:
         for write in writers:
             try:
                 write(exitstatus)
-            except (BaselineError, ResultsError, OSError) as error:
+            except (MpqError, OSError) as error:
                 self._problems.append(f"ERROR: {error}")
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -164,18 +165,17 @@ class GateController:
         profile, baselines = self._settings.profile, self._settings.baselines
         if self._outcomes:
             self._curves = curves_of_run(profile, self._outcomes.values(), baselines)
-        if self._config.option.mpq_json or self._config.option.mpq_report:
-            self._results = results(
-                profile, self._in_order(), baselines, self._curves, self._failures(exitstatus)
-            )
+        printed = has_printed(self._outcomes.values(), baselines)
+        if self._config.option.mpq_json or self._config.option.mpq_report or printed:
+            self._results = results(profile, self._in_order(), baselines, self._curves)
 
-    def _failures(self, exitstatus: int) -> list[str]:
-        """What failed beside the cases."""
-        failures = [*self._other_failures, *self._problems]
-        explained = failures or any(not outcome.passed for outcome in self._outcomes.values())
-        if exitstatus != pytest.ExitCode.OK and not explained:
-            failures.append(f"pytest ended with exit status {int(exitstatus)}")
-        return failures
+    def _told_results(self, exitstatus: int) -> dict[str, Any]:
+        """The results with what has failed beside the cases so far."""
+        problems = [*self._other_failures, *self._problems]
+        if exitstatus != pytest.ExitCode.OK and self._results["passed"] and not problems:
+            problems.append(f"pytest ended with exit status {int(exitstatus)}")
+        passed = self._results["passed"] and not problems
+        return {**self._results, "passed": passed, "problems": problems}
 
     def _write_baselines(self, exitstatus: int) -> None:
         if not any(outcome.accept for outcome in self._outcomes.values()):
@@ -192,20 +192,20 @@ class GateController:
 
     def _write_results(self, exitstatus: int) -> None:
         path = self._config.option.mpq_json
-        if path:
+        if path and self._results:
             target = Path(self._config.invocation_params.dir, path)
-            write_results(target, self._results)
+            write_results(target, self._told_results(exitstatus))
             self._lines.append(f"results: {target}")
 
     def _write_report(self, exitstatus: int) -> None:
         folder = self._config.option.mpq_report
-        if not folder:
+        if not folder or not self._results:
             return
         from mpq_checks.report.folder import write_report_folder
 
         page = write_report_folder(
             Path(self._config.invocation_params.dir, folder),
-            self._results,
+            self._told_results(exitstatus),
             self._settings.profile,
             device=resolve_device(self._settings.device),
         )
@@ -246,6 +246,8 @@ class GateController:
             width, verbose = terminal_width(), self._config.option.verbose > 0
             yield from table_lines(outcomes, width=width, colour=colour)
             yield from curve_lines(self._curves)
+            if self._results:
+                yield from printed_table(self._results)
             yield from self._notes()
             yield from sensitivity_lines(outcomes, width=width, verbose=verbose)
         for accepted in self._accepted:

@@ -18,7 +18,7 @@ from mpq_checks.exhibits import Exhibit
 from mpq_checks.report.html.charts import interval_chart, task_charts
 from mpq_checks.report.html.exhibit_view import exhibit_views
 from mpq_checks.report.html.study_view import study_view
-from mpq_checks.report.html.view import case_views, headline, overview_tables
+from mpq_checks.report.html.view import case_views, headline, overview_tables, printed_views
 
 __all__ = ["PAGE", "render", "write_report"]
 
@@ -86,6 +86,7 @@ def render(
             intervals={
                 case["anchor"]: chart for case, chart in zip(cases, intervals, strict=True) if chart
             },
+            printed=printed_views(document),
             exhibits=exhibit_views(document, exhibits),
             without_exhibits=without_exhibits,
             correlation=study_view(document),

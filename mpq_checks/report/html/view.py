@@ -7,9 +7,10 @@ from typing import Any
 
 from mpq_checks.decision import deciding_metrics
 from mpq_checks.report.numbers import interval_numbers, metric_number
+from mpq_checks.report.printed import printed_numbers
 from mpq_checks.verdict import Verdict
 
-__all__ = ["anchor", "case_views", "headline", "overview_tables"]
+__all__ = ["anchor", "case_views", "headline", "overview_tables", "printed_views"]
 
 Document = Mapping[str, Any]
 
@@ -195,3 +196,20 @@ def _cell(case: Mapping[str, Any] | None, name: str) -> dict[str, Any] | None:
         "up": metric["higher_is_better"],
         "anchor": case["anchor"],
     }
+
+
+def printed_views(document: Document) -> list[dict[str, Any]]:
+    """A row for each number that a paper printed of this run's cases."""
+    anchors = {f"{case['task']}/{case['codec']}": anchor(case) for case in document["cases"]}
+    return [
+        {
+            "case": case_id,
+            "anchor": anchors[case_id],
+            "metric": name,
+            "numbers": printed_numbers(compared),
+            "agrees": compared["agrees"],
+            "errata": ", ".join(compared["errata"]),
+        }
+        for case_id, metrics in document["printed"].items()
+        for name, compared in metrics.items()
+    ]
