@@ -305,7 +305,7 @@ def test_a_test_that_checks_nothing_fails(accepted, pytester):
 
 @WORKERS
 def test_junit_properties_survive(accepted, pytester, workers):
-    accepted("--junitxml", "junit.xml", workers=workers)
+    accepted("--junit-xml", "junit.xml", workers=workers)
     text = (pytester.path / "junit.xml").read_text()
     assert '<property name="mpq_verdict" value="PASS"' in text
     assert 'name="mpq_psnr_db"' in text

@@ -162,9 +162,10 @@ class GateController:
 
     def _gather_results(self, exitstatus: int) -> None:
         """Before new baselines are written, as the results are those against the old ones."""
+        if not self._outcomes:
+            return
         profile, baselines = self._settings.profile, self._settings.baselines
-        if self._outcomes:
-            self._curves = curves_of_run(profile, self._outcomes.values(), baselines)
+        self._curves = curves_of_run(profile, self._outcomes.values(), baselines)
         printed = has_printed(self._outcomes.values(), baselines)
         if self._config.option.mpq_json or self._config.option.mpq_report or printed:
             self._results = results(profile, self._in_order(), baselines, self._curves)
