@@ -83,4 +83,3 @@ def save(figure: "Figure", folder: Path, name: str, formats: Sequence[str]) -> l
             raise ResultsError(f"{path} cannot be written: {error}") from error
         paths.append(path)
     return paths
-
