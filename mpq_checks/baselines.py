@@ -24,6 +24,7 @@ from mpq_checks.evidence import (
     encode_floats,
     round_floats,
 )
+from mpq_checks.json_files import read_json
 from mpq_checks.noise import differs
 from mpq_checks.profiles.base import Profile
 
@@ -118,19 +119,7 @@ def read_baseline(path: Path) -> Baseline:
         BaselineError: the file is missing, not readable, truncated, of another schema, or a field
             is missing or wrong; the message names the file and the field.
     """
-    try:
-        size = path.stat().st_size
-        if size > _MAX_BYTES:
-            raise BaselineError(f"{path}: {size} bytes, more than a baseline can have")
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise BaselineError(f"{path}: there is no baseline") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BaselineError(f"{path}: cannot be read ({error})") from error
-    try:
-        data = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise BaselineError(f"{path}: not a whole JSON file ({error})") from error
+    data = read_json(path, BaselineError, max_bytes=_MAX_BYTES, missing="there is no baseline")
     try:
         return _baseline_from_json(data)
     except EvidenceError as error:
@@ -190,10 +179,6 @@ def unused_files(folder: Path, profile: Profile) -> tuple[Path, ...]:
         for path in sorted(root.rglob("*"))
         if path.is_file() and path not in expected and path.name != _LOCK_NAME
     )
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _os_reason(error: OSError) -> str:

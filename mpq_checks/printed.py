@@ -4,7 +4,6 @@ Such a file has no samples. A measured case is compared with its numbers one by 
 paired, and no measurement replaces it. See docs/reference/file-formats.md.
 """
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ import numpy as np
 from mpq_checks.aggregate import tallies
 from mpq_checks.errors import BaselineError
 from mpq_checks.evidence import Evidence, Row, cluster_numbers, encode_floats
+from mpq_checks.json_files import read_json
 from mpq_checks.metrics.base import Metric
 from mpq_checks.metrics.tally import Array, Sums, Tally, mean_tally, ratio
 from mpq_checks.profiles.base import Case
@@ -213,17 +213,7 @@ def read_printed(path: Path) -> Printed:
         BaselineError: the file is missing, not readable, truncated, of another schema, or a field
             is missing or wrong; the message names the file and the field.
     """
-    try:
-        size = path.stat().st_size
-        if size > _MAX_BYTES:
-            raise BaselineError(f"{path}: {size} bytes, more than printed numbers can have")
-        data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-    except FileNotFoundError:
-        raise BaselineError(f"{path}: there is no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BaselineError(f"{path}: cannot be read ({error})") from error
-    except (ValueError, RecursionError) as error:
-        raise BaselineError(f"{path}: not a whole JSON file ({error})") from error
+    data = read_json(path, BaselineError, max_bytes=_MAX_BYTES, missing="there is no such file")
     return _printed_from_json(data, path)
 
 
@@ -387,10 +377,6 @@ def _decibels(distance: float) -> float:
 def _db_of_mean(totals: Array) -> Array:
     with np.errstate(divide="ignore"):
         return np.asarray(-10.0 * np.log10(ratio(totals)), dtype=np.float64)
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _printed_from_json(data: object, path: Path) -> Printed:

@@ -7,6 +7,7 @@ from typing import Any
 
 from mpq_checks.atomic import write_text_atomically
 from mpq_checks.errors import ResultsError
+from mpq_checks.json_files import read_json
 from mpq_checks.results.document import SCHEMA
 
 __all__ = ["read_results", "write_results"]
@@ -41,18 +42,8 @@ def read_results(path: Path) -> dict[str, Any]:
         ResultsError: the file is missing, not readable, truncated, of another schema, or lacks a
             part; the message names the file and the part.
     """
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise ResultsError(f"{path}: more than {_MAX_BYTES} bytes are not the results of a run")
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ResultsError(
-            f"{path}: there is no such file; run pytest with --mpq-json {path} to write it"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ResultsError(f"{path}: cannot be read ({error})") from error
-    except (ValueError, RecursionError) as error:
-        raise ResultsError(f"{path}: not a whole JSON file ({error})") from error
+    missing = f"there is no such file; run pytest with --mpq-json {path} to write it"
+    document = read_json(path, ResultsError, max_bytes=_MAX_BYTES, missing=missing)
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         found = document.get("schema") if isinstance(document, dict) else type(document).__name__
         raise ResultsError(f"{path}: schema is {found!r}, not {SCHEMA!r}; write it with --mpq-json")
