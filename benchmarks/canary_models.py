@@ -128,10 +128,11 @@ def processor_with(**settings: Any) -> Callable[[Any], Any]:
     """Settings of the image processor of a transformers model."""
 
     def apply(loaded: Any) -> Any:
+        processor = loaded.network.pixels.processor
         for name, value in settings.items():
-            if not hasattr(loaded.processor, name):
-                raise AttributeError(f"{type(loaded.processor).__name__} has no {name}")
-            setattr(loaded.processor, name, value)
+            if not hasattr(processor, name):
+                raise AttributeError(f"{type(processor).__name__} has no {name}")
+            setattr(processor, name, value)
         return loaded
 
     return apply
@@ -139,7 +140,7 @@ def processor_with(**settings: Any) -> Callable[[Any], Any]:
 
 def eager_attention(loaded: Any) -> Any:
     """Attention by plain matrix products in place of torch's fused kernel."""
-    loaded.model.set_attn_implementation("eager")
+    loaded.network.model.set_attn_implementation("eager")
     return loaded
 
 
@@ -154,7 +155,7 @@ def upsampled(**options: Any) -> Callable[[Any], Any]:
         return output
 
     def apply(loaded: Any) -> Any:
-        loaded.model.register_forward_hook(resize, with_kwargs=True)
+        loaded.network.model.register_forward_hook(resize, with_kwargs=True)
         return loaded
 
     return apply
@@ -180,8 +181,9 @@ def _reordered(order: Callable[[int], list[int]]) -> Callable[[Any], Any]:
     def apply(loaded: Any) -> Any:
         import torch
 
-        head = loaded.network.classifier[1] if hasattr(loaded, "network") else None
-        head = head or loaded.model.classifier
+        network = _torch_network(loaded)
+        head = network.classifier
+        head = head[1] if isinstance(head, torch.nn.Sequential) else head
         with torch.no_grad():
             rows = order(head.out_features)
             head.weight.copy_(head.weight[rows].clone())
@@ -277,11 +279,15 @@ def _tensors(loaded: Any) -> Iterator[Any]:
         for network in loaded._networks.values():
             yield from network._weights.values()
         return
-    for attribute in ("network", "model", "_model"):
-        if hasattr(loaded, attribute):
-            yield from getattr(loaded, attribute).parameters()
-            return
-    raise TypeError(f"{type(loaded).__name__} has no weights that are known here")
+    yield from _torch_network(loaded).parameters()
+
+
+def _torch_network(loaded: Any) -> Any:
+    """The torch module of a model that has one: MobileNetV2, of transformers, or Whisper."""
+    network = getattr(loaded, "network", None) or getattr(loaded, "_model", None)
+    if network is None:
+        raise TypeError(f"{type(loaded).__name__} has no weights that are known here")
+    return network if hasattr(network, "parameters") else network.model
 
 
 _IMAGENET = (IMAGENET_MEAN, IMAGENET_STD)

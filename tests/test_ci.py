@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -316,7 +317,7 @@ def test_the_mpq_commands_of_the_workflows_are_understood():
 
 def test_the_manifest_is_hashed_by_a_command_that_works(pytester):
     (words,) = [words for _, words in commands_of(GITHUB) if words[0] == "python"]
-    result = pytester.run("python", *words[1 : words.index(">>")])
+    result = pytester.run(sys.executable, *words[1 : words.index(">>")])
     assert re.fullmatch("sha256=[0-9a-f]{64}", result.stdout.str().strip())
 
 

@@ -74,7 +74,7 @@ def test_verdicts_do_not_depend_on_workers_selection_or_order(accepted, pytester
 @pytest.mark.parametrize(
     ("change", "link", "metric"),
     [
-        ("profile = make_profile(RenamedJpeg(quality=3))", "encoded bytes", "psnr_db"),
+        ("profile = make_profile(RenamedJpeg(quality=3))", "encoded bytes", "nll"),
         ("profile = make_profile(SwappedJpeg(quality=50))", "decoded signal", "psnr_db"),
         ("profile = make_profile(task=ToyTask(gain=0.01))", "model output", "nll"),
     ],

@@ -92,7 +92,7 @@ class HuggingFaceImageClassifier:
         folder = pretrained_folder(self.path)
         dtype = dtype_of(self.precision)
         model = folder.load_model("AutoModelForImageClassification", device, dtype)
-        network = _Network(model, _own_pixels(folder.load_processor()), device, self.batch_size)
+        network = _Network(model, _OwnPixels(folder.load_processor()), device, self.batch_size)
         return _Classifier(network, self.batch_size)
 
 
@@ -180,7 +180,7 @@ class HuggingFaceSegmenter:
                 f"{folder.path} has {model.config.num_labels} classes; a mask holds {_MAX_CLASSES}"
             )
         published = self.protocol == "as-published"
-        pixels = _own_pixels(processor, resize=False) if published else _own_pixels(processor)
+        pixels = _OwnPixels(processor, resize=False) if published else _OwnPixels(processor)
         network = _Network(model, pixels, device, self.batch_size)
         classes = _enlarged_numbers if published else _classes_of_enlarged
         return _Segmenter(network, classes, self.batch_size)
@@ -258,23 +258,25 @@ class _Segmenter:
         return [self.classes(logits, image) for logits, image in zip(found, images, strict=True)]
 
 
-def _own_pixels(processor: Any, *, resize: bool | None = None) -> "Callable[[Image], torch.Tensor]":
-    """The preprocessing of the model: image to channels x height x width.
+@dataclass(frozen=True, eq=False)
+class _OwnPixels:
+    """An image as the model's own processor prepares it, 3 x height x width.
 
     `resize` replaces the processor's own setting.
     """
-    import PIL.Image
 
-    settings = {} if resize is None else {"do_resize": resize}
+    processor: Any
+    resize: bool | None = None
 
-    def pixels(image: Image) -> "torch.Tensor":
+    def __call__(self, image: Image) -> "torch.Tensor":
+        import PIL.Image
+
+        settings = {} if self.resize is None else {"do_resize": self.resize}
         # As a PIL image, because the axes of a small array would have to be guessed.
         picture = PIL.Image.fromarray(image.pixels)
-        found = processor(images=picture, return_tensors="pt", **settings)
+        found = self.processor(images=picture, return_tensors="pt", **settings)
         tensor: torch.Tensor = found["pixel_values"][0]
         return tensor
-
-    return pixels
 
 
 def _classes_of_enlarged(logits: "torch.Tensor", image: Image) -> npt.NDArray[np.uint8]:
