@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mpq_checks.evidence import Evidence
+from mpq_checks.printed import METHOD as PRINTED
 from mpq_checks.profiles.base import Case
 from mpq_checks.verdict import Judgement, Verdict
 
@@ -90,6 +91,20 @@ class Outcome:
     def seconds(self) -> Mapping[str, float]:
         """Wall seconds by stage."""
         return self.evidence["seconds"] if self.evidence is not None else {}
+
+    @property
+    def accept_command(self) -> str:
+        """The command that makes what was measured the baseline.
+
+        Empty where nothing was measured, and where a printed number is judged by, which no update
+        replaces.
+        """
+        printed = any(metric["method"] == PRINTED for metric in self.metrics.values())
+        if self.evidence is None or not self.reproduce or printed:
+            return ""
+        if self.verdict is Verdict.NEW:
+            return f"{self.reproduce} --mpq-update-new"
+        return f'{self.reproduce} --mpq-update --mpq-reason "why"'
 
     def read_evidence(self) -> Evidence:
         """The evidence as an object; only where there is one."""

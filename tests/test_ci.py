@@ -36,6 +36,7 @@ def outcome(
     metric = {
         "name": "top1", "decimals": 3, "value": 0.5, "baseline": 0.6, "drop": drop, "margin": 0.02,
         "interval": [0.05, 0.15], "smallest_detectable_drop": 0.01, "verdict": verdict,
+        "method": "exact McNemar test",
     }  # fmt: skip
     judged = {
         "verdict": verdict, "metrics": [metric] * 4, "first_moved": "model output", "notes": [],

@@ -489,6 +489,7 @@ def test_a_case_that_counts_otherwise_is_judged_as_it_counts(tmp_path, measured)
         -10 * math.log10(judged["lpips"]["value"]), abs=1e-6
     )
     assert outcome.judgement["notes"][-1] == "errata that this case repeats: rate-in-bytes"
+    assert replace(outcome, reproduce="pytest x").accept_command == ""
     # The spread is that of all eight samples, widened to three.
     whole = replace(case, counting=Counting(bits_per_byte=1))
     wide = run_case(whole, GateSettings(profile, folder, device="cpu")).metrics["lpips_db"]

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mpq_checks.outcome import Outcome
-from mpq_checks.report.headline import accept_command, first_moved, headline, notes
+from mpq_checks.report.headline import first_moved, headline, notes
 from mpq_checks.report.numbers import interval_numbers, metric_number
 from mpq_checks.report.plain import WIDTH, one_line, wrapped
 
@@ -38,7 +38,7 @@ def failure_text(outcome: Outcome) -> str:
 
 
 def _commands(outcome: Outcome) -> list[str]:
-    named = (("reproduce:", outcome.reproduce), ("accept:   ", accept_command(outcome)))
+    named = (("reproduce:", outcome.reproduce), ("accept:   ", outcome.accept_command))
     return [f"{name} {command}" for name, command in named if command]
 
 

@@ -12,7 +12,6 @@ from mpq_checks.report.plain import shortened
 from mpq_checks.verdict import Verdict
 
 __all__ = [
-    "accept_command",
     "counts",
     "deciding_metric",
     "first_moved",
@@ -82,15 +81,6 @@ def notes(outcome: Outcome) -> list[str]:
     if outcome.judgement is None:
         return []
     return [note for note in outcome.judgement["notes"] if not note.startswith(_FIRST_MOVED)]
-
-
-def accept_command(outcome: Outcome) -> str:
-    """The command that makes what was measured the baseline; empty where nothing was measured."""
-    if outcome.evidence is None or not outcome.reproduce:
-        return ""
-    if outcome.verdict is Verdict.NEW:
-        return f"{outcome.reproduce} --mpq-update-new"
-    return f'{outcome.reproduce} --mpq-update --mpq-reason "why"'
 
 
 def from_worst(outcomes: Sequence[Outcome]) -> list[Outcome]:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from mpq_checks.outcome import Outcome
 from mpq_checks.report.headline import (
-    accept_command,
     counts,
     deciding_metric,
     first_moved,
@@ -110,7 +109,7 @@ def _case(outcome: Outcome) -> str:
     text = bullets(told)
     if worst:
         text += "\nWorst samples, baseline -> now:\n" + bullets(worst)
-    commands = [command for command in (outcome.reproduce, accept_command(outcome)) if command]
+    commands = [command for command in (outcome.reproduce, outcome.accept_command) if command]
     return text + (f"\n{_code(commands)}" if commands else "")
 
 

@@ -109,6 +109,7 @@ def _case(
         "signature": judgement.get("signature", ""),
         "node_id": outcome.node_id,
         "reproduce": outcome.reproduce,
+        "accept": outcome.accept_command,
         "n": outcome.num_samples,
         "seconds": dict(outcome.seconds),
         "metrics": _metrics(outcome, case, evidence),

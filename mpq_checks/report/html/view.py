@@ -76,7 +76,6 @@ def _case_view(case: Mapping[str, Any]) -> dict[str, Any]:
         "deciding": _metric_view(deciding[0]["name"], deciding[0]) if deciding else None,
         "hashes": _hashes(case),
         "history": [_history_view(entry) for entry in case["history"]],
-        "accept": f'{case["reproduce"]} --mpq-update --mpq-reason "why"',
         "total_seconds": sum(case["seconds"].values()),
     }
 
