@@ -1,13 +1,21 @@
 """Evidence: what was measured, as plain data that workers send and baselines store."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from mpq_checks.errors import EvidenceError
 
-__all__ = ["Evidence", "Row", "cluster_numbers", "decode_floats", "encode_floats", "round_floats"]
+__all__ = [
+    "Evidence",
+    "Row",
+    "cluster_numbers",
+    "decode_floats",
+    "encode_floats",
+    "numbered_clusters",
+    "round_floats",
+]
 
 _SIGNIFICANT_DIGITS = 9
 _NON_FINITE = {"inf": math.inf, "-inf": -math.inf}
@@ -121,10 +129,15 @@ class Evidence:
 
 def cluster_numbers(rows: Sequence[Row]) -> list[int]:
     """Number of each row's cluster, 0 and up; a row without one is a cluster of its own."""
+    return numbered_clusters((row.sample_id, row.cluster) for row in rows)
+
+
+def numbered_clusters(samples: Iterable[tuple[str, str | None]]) -> list[int]:
+    """The same of samples that are given as id and cluster."""
     numbers: dict[tuple[str, str], int] = {}
     keys = [
-        ("sample", row.sample_id) if row.cluster is None else ("cluster", row.cluster)
-        for row in rows
+        ("sample", sample_id) if cluster is None else ("cluster", cluster)
+        for sample_id, cluster in samples
     ]
     return [numbers.setdefault(key, len(numbers)) for key in keys]
 

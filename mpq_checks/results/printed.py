@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mpq_checks.evidence import decode_floats
+from mpq_checks.evidence import decode_floats, numbered_clusters
 from mpq_checks.outcome import Outcome
 from mpq_checks.printed import (
     METHOD,
@@ -81,16 +81,7 @@ def _of_metric(one: PrintedMetric, metric: Mapping[str, Any], num_samples: int) 
 
 
 def _clusters(case: Mapping[str, Any]) -> list[int]:
-    numbers: dict[tuple[str, str], int] = {}
-    return [
-        numbers.setdefault(
-            ("sample", sample["sample_id"])
-            if sample["cluster"] is None
-            else ("cluster", sample["cluster"]),
-            len(numbers),
-        )
-        for sample in case["samples"]
-    ]
+    return numbered_clusters((one["sample_id"], one["cluster"]) for one in case["samples"])
 
 
 def _family(case: Mapping[str, Any]) -> str:
