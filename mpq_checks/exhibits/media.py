@@ -7,7 +7,7 @@ import numpy.typing as npt
 import PIL.Image
 
 from mpq_checks.datasets.base import Mask
-from mpq_checks.figures.drawing import FLOOR_DB, spectrogram_db
+from mpq_checks.figures.drawing import FLOOR_DB, crop, spectrogram_db
 from mpq_checks.signals import Audio, Image
 
 __all__ = ["flac", "outlined", "spectrogram_png", "webp"]
@@ -24,12 +24,9 @@ _PLAYED_PEAK = 1.0
 
 def webp(image: Image, side: int) -> bytes:
     """The square of `side` in the middle, losslessly; all of a smaller image."""
-    top, left = (max(0, (length - side) // 2) for length in image.pixels.shape[:2])
-    pixels = image.pixels[top : top + side, left : left + side]
+    pixels = np.ascontiguousarray(crop(image.pixels, side))
     target = io.BytesIO()
-    PIL.Image.fromarray(np.ascontiguousarray(pixels)).save(
-        target, format="WEBP", lossless=True, quality=80, method=4
-    )
+    PIL.Image.fromarray(pixels).save(target, format="WEBP", lossless=True, quality=80, method=4)
     return target.getvalue()
 
 
